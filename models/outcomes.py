@@ -1,0 +1,110 @@
+"""How a request can end.
+
+`CallFailure` and its tree are simulated failures: each has the HTTP status the caller sees, the reason under which
+it is counted and the component path that caused it. What is wrong with the simulation itself is a
+`sim.errors.SimulationError` and never mixes with them.
+
+    CallFailure
+      Refused              turned away before work
+        RateLimited          429  limiter
+        ConcurrencyLimited   503  bulkhead
+        CircuitOpen          503  breaker (call not permitted)
+        ConnectionRefused    502  nobody listens (replica down or starting)
+        NoLiveUpstream       502  every server of an upstream is marked down
+      Failed               work was begun
+        TimeLimitExceeded    504  a caller's time limit (nginx, gateway, time limiter)
+        PoolTimeout          500  no connection within the pool's connection timeout
+        DatabaseRefused      500  the server has no connection left
+        InstanceDied         502  the replica was killed under the request
+      ClientGone           499  the client has left; nobody sees the answer
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+from sim.errors import Failure
+
+
+class Outcome(IntEnum):
+    """The one end of a request."""
+
+    SUCCEEDED = 0
+    REFUSED = 1
+    FAILED = 2
+    ABANDONED = 3
+    IN_FLIGHT = 4
+
+
+class CallFailure(Failure):
+    """A call ended badly. `path`: the component that caused it; `status`: what the caller is told."""
+
+    outcome: ClassVar[Outcome] = Outcome.FAILED
+    status: ClassVar[int] = 500
+    reason: ClassVar[str] = "failed"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Refused(CallFailure):
+    """Turned away before any work."""
+
+    outcome = Outcome.REFUSED
+    status = 503
+    reason = "refused"
+
+
+class RateLimited(Refused):
+    status = 429
+    reason = "rate_limited"
+
+
+class ConcurrencyLimited(Refused):
+    reason = "concurrency_limited"
+
+
+class CircuitOpen(Refused):
+    reason = "circuit_open"
+
+
+class ConnectionRefused(Refused):
+    status = 502
+    reason = "connection_refused"
+
+
+class NoLiveUpstream(Refused):
+    status = 502
+    reason = "no_live_upstream"
+
+
+class Failed(CallFailure):
+    """Work was begun and did not end well."""
+
+
+class TimeLimitExceeded(Failed):
+    status = 504
+    reason = "time_limit"
+
+
+class PoolTimeout(Failed):
+    reason = "pool_timeout"
+
+
+class DatabaseRefused(Failed):
+    reason = "database_refused"
+
+
+class InstanceDied(Failed):
+    status = 502
+    reason = "instance_died"
+
+
+class ClientGone(CallFailure):
+    """Thrown into a request whose client has left: what holds something for it lets go."""
+
+    outcome = Outcome.ABANDONED
+    status = 499
+    reason = "client_gone"

@@ -1,0 +1,66 @@
+"""A request: what a user wants, and what has become of it so far."""
+
+from __future__ import annotations
+
+from models.outcomes import Outcome
+
+
+class Request:
+    """One request from arrival to outcome. Times in seconds of simulated time.
+
+    `identity` keys every draw the request brings (endpoint, key, demands), so that two configurations meet the
+    same wishes. `ordinal` counts arrivals in the order in which they happen.
+    """
+
+    __slots__ = (
+        "arrived_at_s", "attempts", "cache", "cache_s", "cpu_s", "db_s", "delay_s", "ended_at_s", "endpoint",
+        "failed_at", "identity", "ip", "key", "given", "ordinal", "outcome", "reason", "replica", "status",
+        "steps_s", "throttled_s", "user", "wait_s",
+    )  # fmt: skip
+
+    def __init__(self, ordinal: int, identity: int, endpoint: int, user: int, ip: int, arrived_at_s: float) -> None:
+        self.ordinal = ordinal
+        self.identity = identity
+        self.endpoint = endpoint
+        self.user = user
+        self.ip = ip
+        self.arrived_at_s = arrived_at_s
+        self.ended_at_s = arrived_at_s
+        self.outcome: Outcome | None = None
+        """None while the request is in flight. Written once, by the client."""
+        self.status = 0
+        self.reason = ""
+        self.failed_at = ""
+        self.attempts = 1
+        self.replica = ""
+        self.cache = ""
+        """hit, miss, or empty where no cache was asked."""
+        self.key: int | None = None
+        """The key it asks caches for where a trace says so; else keys are drawn per cache class."""
+        self.given: dict[str, float] | None = None
+        """Demands a trace states, by step path (service.endpoint.step), in seconds."""
+        self.steps_s: dict[str, float] | None = None
+        """Time spent per step path, kept only where rows ask for it."""
+        self.wait_s = 0.0
+        """Queued: for permits, threads, connections, a core that is busy with others."""
+        self.cpu_s = 0.0
+        self.throttled_s = 0.0
+        self.cache_s = 0.0
+        self.db_s = 0.0
+        self.delay_s = 0.0
+
+
+class Visit:
+    """One call of one endpoint on behalf of a request: what is asked, and the lane its draws come from.
+
+    Lane 0 is the request itself; a retry or a second call of the same endpoint within a request gets a lane of
+    its own, so that its demands are its own.
+    """
+
+    __slots__ = ("endpoint", "idempotent", "lane", "service")
+
+    def __init__(self, service: str, endpoint: str, lane: int = 0, idempotent: bool = True) -> None:
+        self.service = service
+        self.endpoint = endpoint
+        self.lane = lane
+        self.idempotent = idempotent

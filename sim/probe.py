@@ -1,0 +1,194 @@
+"""What components report to.
+
+Components keep no statistics. They ask a probe for a `Station`, `Count`, `Level` or `Tally` when they are built,
+and report changes to it on the path; whoever made the probe reads them. Levels are reported when they change, so
+time averages are exact. `NullProbe` hands out instruments that nobody reads.
+
+Units    Seconds; levels in whatever the component says.
+Checked  tests/unit/test_probe.py; the identities that `audit` proves hold in every run.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sim.environment import Environment
+
+
+class Station:
+    """Exact account of one queue with servers: who came, waits, is served, was refused, left.
+
+    Areas are integrals over time (unit: seconds x number). A balance is the sum of instants out minus instants in,
+    so that balance + number x now is the sum of the times spent: equal to the area in every correct run.
+    """
+
+    __slots__ = (
+        "arrivals", "busy", "busy_area", "busy_balance", "changed_at", "env", "expired", "kind", "most_waiting",
+        "path", "refused", "servers", "started", "waiting", "waiting_area", "waiting_balance",
+    )  # fmt: skip
+
+    def __init__(self, env: Environment, path: str, servers: float, kind: str) -> None:
+        self.env = env
+        self.path = path
+        self.kind = kind
+        """What the servers are, in the glossary's words: permit, thread, lease, connection, core, command thread."""
+        self.servers = servers
+        self.arrivals = self.started = self.refused = self.expired = 0
+        self.waiting = self.busy = self.most_waiting = 0
+        self.waiting_area = self.busy_area = self.waiting_balance = self.busy_balance = 0.0
+        self.changed_at = env._now
+
+    def settle(self) -> None:
+        """Bring the areas up to the present instant."""
+        now = self.env._now
+        elapsed = now - self.changed_at
+        if elapsed:
+            self.busy_area += self.busy * elapsed
+            self.waiting_area += self.waiting * elapsed
+            self.changed_at = now
+
+    def start(self) -> None:
+        """Somebody came and is served at once."""
+        now = self.env._now
+        elapsed = now - self.changed_at
+        if elapsed:
+            self.busy_area += self.busy * elapsed
+            self.waiting_area += self.waiting * elapsed
+            self.changed_at = now
+        self.arrivals += 1
+        self.started += 1
+        self.busy += 1
+        self.busy_balance -= now
+
+    def end(self) -> None:
+        """Somebody has been served."""
+        now = self.env._now
+        elapsed = now - self.changed_at
+        if elapsed:
+            self.busy_area += self.busy * elapsed
+            self.waiting_area += self.waiting * elapsed
+            self.changed_at = now
+        self.busy -= 1
+        self.busy_balance += now
+
+    def wait(self) -> None:
+        """Somebody came and waits."""
+        self.settle()
+        self.arrivals += 1
+        self.waiting += 1
+        if self.waiting > self.most_waiting:
+            self.most_waiting = self.waiting
+        self.waiting_balance -= self.changed_at
+
+    def grant(self) -> None:
+        """Somebody who waited is served now."""
+        self.settle()
+        self.started += 1
+        self.waiting -= 1
+        self.waiting_balance += self.changed_at
+        self.busy += 1
+        self.busy_balance -= self.changed_at
+
+    def leave(self) -> None:
+        """Somebody who waited left unserved."""
+        self.settle()
+        self.expired += 1
+        self.waiting -= 1
+        self.waiting_balance += self.changed_at
+
+    def refuse(self) -> None:
+        """Somebody came and was turned away."""
+        self.arrivals += 1
+        self.refused += 1
+
+    def resize(self, servers: float) -> None:
+        self.settle()
+        self.servers = servers
+
+
+class Count:
+    """How often something happened."""
+
+    __slots__ = ("path", "total")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.total = 0
+
+    def add(self, number: int = 1) -> None:
+        self.total += number
+
+
+class Level:
+    """A quantity that holds until it changes: its time average is exact, its peak known."""
+
+    __slots__ = ("area", "changed_at", "env", "path", "peak", "value")
+
+    def __init__(self, env: Environment, path: str, value: float = 0.0) -> None:
+        self.env = env
+        self.path = path
+        self.value = self.peak = value
+        self.area = 0.0
+        self.changed_at = env._now
+
+    def set(self, value: float) -> None:
+        self.settle()
+        self.value = value
+        if value > self.peak:
+            self.peak = value
+
+    def settle(self) -> None:
+        now = self.env._now
+        self.area += self.value * (now - self.changed_at)
+        self.changed_at = now
+
+
+class Tally:
+    """Values seen one by one: how many, their sum, the largest."""
+
+    __slots__ = ("count", "largest", "path", "total")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.count = 0
+        self.total = 0.0
+        self.largest = 0.0
+
+    def observe(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+        if value > self.largest:
+            self.largest = value
+
+
+class Probe(Protocol):
+    """Hands out instruments by path. Asking twice for one path is an error of the model."""
+
+    def station(self, path: str, servers: float, kind: str) -> Station: ...
+    def count(self, path: str) -> Count: ...
+    def level(self, path: str, value: float = 0.0) -> Level: ...
+    def tally(self, path: str) -> Tally: ...
+    def note(self, path: str, text: str) -> None:
+        """Something worth a line in the report happened now: a breaker opened, a replica was killed."""
+
+
+class NullProbe:
+    """Instruments that nobody reads."""
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+
+    def station(self, path: str, servers: float, kind: str) -> Station:
+        return Station(self._env, path, servers, kind)
+
+    def count(self, path: str) -> Count:
+        return Count(path)
+
+    def level(self, path: str, value: float = 0.0) -> Level:
+        return Level(self._env, path, value)
+
+    def tally(self, path: str) -> Tally:
+        return Tally(path)
+
+    def note(self, path: str, text: str) -> None:
+        return None

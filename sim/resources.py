@@ -1,0 +1,242 @@
+"""Permits and leases: what a process may have to wait for, first come first served.
+
+Models   `Permits`: a number of equal permits (bulkhead, threads, the one command thread of Redis). `Leases`: things
+         with a name that are lent and come back (pool connections). What is free is granted without an event; what
+         comes back goes straight to the longest waiter, so a permit is never idle while somebody waits.
+         A waiter leaves at its time limit, or at once when it is interrupted, and nothing leaks.
+Units    Seconds.
+Source   Fair hand-off as in java.util.concurrent.Semaphore(fair) and HikariCP's ConcurrentBag.
+Checked  tests/unit/test_resources.py, tests/properties/test_resources.py, tests/theory/test_queues.py
+
+Use, inside a light process:
+
+    if not (permits.acquire() or (yield)):     # False only where there is a time limit, and it was reached
+        raise ...
+    try: ...
+    finally: permits.release()
+
+    yield permits.hold(0.002)                  # acquire and keep for 2 ms; an interrupt gives the permit back
+    permits.release()
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Generic, TypeVar
+
+from sim.environment import Environment, Light
+from sim.errors import SimulationError
+from sim.patience import Deadlines
+from sim.probe import Station
+
+_Waiter = tuple[Light, int, float]
+"""A parked process, its ticket when it parked (a different ticket now means that it left), and the delay for
+which it wants to hold (0: it only acquires)."""
+
+
+class _Granted:
+    """What a process waits in between the hand-off and its next step: withdrawing gives the permit back."""
+
+    __slots__ = ("permits",)
+
+    def __init__(self, permits: Permits) -> None:
+        self.permits = permits
+
+    def withdraw(self, light: Light) -> None:
+        self.permits.release()
+
+
+class Permits:
+    """`capacity` equal permits. `max_wait_s` None waits for ever."""
+
+    __slots__ = ("_deadlines", "_env", "_granted", "_in_use", "_queue", "_waiting", "capacity", "station")
+
+    def __init__(
+        self, env: Environment, capacity: float, station: Station, max_wait_s: float | None = None
+    ) -> None:
+        if capacity <= 0:
+            raise ValueError(f"capacity must be positive, got {capacity}")
+        self._env = env
+        self.capacity = capacity
+        self.station = station
+        self._in_use = 0
+        self._waiting = 0
+        self._queue: deque[_Waiter] = deque()
+        self._granted = _Granted(self)
+        self._deadlines: Deadlines[_Waiter] | None = (
+            None if max_wait_s is None else Deadlines(env, max_wait_s, self._is_pending, self._expire)
+        )
+
+    @property
+    def in_use(self) -> int:
+        return self._in_use
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    def try_acquire(self) -> bool:
+        """Take a permit if one is free. Never waits; refusing is the caller's business (`station.refuse`)."""
+        if self._in_use >= self.capacity:
+            return False
+        self._in_use += 1
+        self.station.start()
+        return True
+
+    def acquire(self) -> bool:
+        """True: a permit is taken. False: the running process is queued and must `yield`, which returns True
+        when a permit is handed over and False when `max_wait_s` has passed."""
+        if self._in_use < self.capacity:
+            self._in_use += 1
+            self.station.start()
+            return True
+        self._enqueue(0.0)
+        return False
+
+    def hold(self, duration_s: float) -> Any:
+        """Acquire and keep for `duration_s`: `yield` what this returns, then `release`. The grant schedules the
+        end of the hold, so waiting costs no event of its own. Knows no time limit."""
+        if self._in_use < self.capacity:
+            self._in_use += 1
+            self.station.start()
+            light = self._env.active
+            light.waiting = self._granted  # type: ignore[union-attr]
+            self._env.wake(light, True, duration_s)  # type: ignore[arg-type]
+        elif self._deadlines is None:
+            self._enqueue(duration_s)
+        else:
+            raise SimulationError("hold() knows no time limit: use acquire()")
+
+    def release(self) -> None:
+        """Give a permit back: the longest waiter has it at this instant."""
+        self.station.end()
+        if not self._waiting:
+            self._in_use -= 1
+            if self._in_use < 0:
+                raise SimulationError(f"{self.station.path}: released more permits than were taken")
+            return
+        queue = self._queue
+        while True:
+            light, ticket, duration_s = queue.popleft()
+            if light.ticket == ticket:
+                break
+        self._waiting -= 1
+        self.station.grant()
+        light.waiting = self._granted
+        self._env.wake(light, True, duration_s)
+
+    def _enqueue(self, duration_s: float) -> None:
+        light = self._env.park(self)
+        waiter = (light, light.ticket, duration_s)
+        self._queue.append(waiter)
+        self._waiting += 1
+        self.station.wait()
+        if self._deadlines is not None:
+            self._deadlines.add(waiter)
+
+    def withdraw(self, light: Light) -> None:
+        """An interrupted process leaves the queue. Its entry is skipped later, by its ticket."""
+        self._waiting -= 1
+        self.station.leave()
+        if not self._waiting:
+            self._queue.clear()
+
+    @staticmethod
+    def _is_pending(waiter: _Waiter) -> bool:
+        return waiter[0].ticket == waiter[1]
+
+    def _expire(self, waiter: _Waiter) -> None:
+        light = waiter[0]
+        self.withdraw(light)
+        self._env.wake(light, False)
+
+
+T = TypeVar("T")
+
+
+class _Lent(Generic[T]):
+    """A lease handed to a process that has not noticed yet: withdrawing gives it back."""
+
+    __slots__ = ("item", "leases")
+
+    def __init__(self, leases: Leases[T], item: T) -> None:
+        self.leases = leases
+        self.item = item
+
+    def withdraw(self, light: Light) -> None:
+        self.leases.give_back(self.item)
+
+
+class Leases(Generic[T]):
+    """Things that are lent one by one: the most recently returned first, waiters in order of arrival.
+
+    Use: `item = leases.take() or (yield)`; None means that `max_wait_s` has passed. Items must be truthy.
+    """
+
+    __slots__ = ("_deadlines", "_env", "_queue", "_waiting", "idle", "station")
+
+    def __init__(self, env: Environment, station: Station, max_wait_s: float | None = None) -> None:
+        self._env = env
+        self.station = station
+        self.idle: list[T] = []
+        """What nobody has, least recently used first. Owners may remove items from it."""
+        self._waiting = 0
+        self._queue: deque[tuple[Light, int]] = deque()
+        self._deadlines: Deadlines[tuple[Light, int]] | None = (
+            None if max_wait_s is None else Deadlines(env, max_wait_s, self._is_pending, self._expire)
+        )
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    def take(self) -> T | None:
+        """Lend an idle item, or queue the running process, which must then `yield`."""
+        if self.idle:
+            self.station.start()
+            return self.idle.pop()
+        light = self._env.park(self)
+        waiter = (light, light.ticket)
+        self._queue.append(waiter)
+        self._waiting += 1
+        self.station.wait()
+        if self._deadlines is not None:
+            self._deadlines.add(waiter)
+        return None
+
+    def offer(self, item: T) -> None:
+        """A new item: for the longest waiter, else idle."""
+        if not self._waiting:
+            self.idle.append(item)
+            return
+        while True:
+            light, ticket = self._queue.popleft()
+            if light.ticket == ticket:
+                break
+        self._waiting -= 1
+        self.station.grant()
+        light.waiting = _Lent(self, item)
+        self._env.wake(light, item)
+
+    def give_back(self, item: T) -> None:
+        """A lent item comes back."""
+        self.station.end()
+        self.offer(item)
+
+    def discard(self) -> None:
+        """A lent item comes back and is thrown away by its owner."""
+        self.station.end()
+
+    def withdraw(self, light: Light) -> None:
+        self._waiting -= 1
+        self.station.leave()
+        if not self._waiting:
+            self._queue.clear()
+
+    @staticmethod
+    def _is_pending(waiter: tuple[Light, int]) -> bool:
+        return waiter[0].ticket == waiter[1]
+
+    def _expire(self, waiter: tuple[Light, int]) -> None:
+        self.withdraw(waiter[0])
+        self._env.wake(waiter[0], None)
