@@ -1,0 +1,147 @@
+"""Logarithm, exponential and the normal quantile, the same to the last bit on every machine.
+
+Models   The functions that inverse distribution functions need, made of + - * / sqrt and exact scaling only, which
+         IEEE 754 defines to the last bit. numpy's and the C library's own versions choose their code by the CPU's
+         vector units, and differ in the last bit between machines: a run could not be repeated elsewhere.
+Units    Dimensionless. Arrays of float64 in and out, element by element: a value never depends on its neighbours.
+Source   log, exp: FreeBSD msun (e_log.c, e_exp.c). Normal quantile: Wichura 1988, AS 241, doi:10.2307/2347330.
+         Logarithm of gamma: Stirling's series (NIST DLMF 5.11.1).
+Omits    Subnormal and negative arguments of log.
+Checked  tests/unit/test_elementary.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_LN2_HIGH: Final = 6.93147180369123816490e-01
+_LN2_LOW: Final = 1.90821492927058770002e-10
+_LOG_ODD: Final = (
+    6.666666666666735130e-01, 2.857142874366239149e-01, 1.818357216161805012e-01, 1.479819860511658591e-01,
+)  # fmt: skip
+_LOG_EVEN: Final = (3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01)
+_EXP: Final = (
+    1.66666666666666019037e-01, -2.77777777770155933842e-03, 6.61375632143793436117e-05, -1.65339022054652515390e-06,
+    4.13813679705723846039e-08,
+)  # fmt: skip
+_STIRLING: Final = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_HALF_LOG_TWO_PI: Final = 0.9189385332046727418
+
+
+def polynomial(coefficients: Sequence[float], x: Array) -> Array:
+    """The polynomial with these coefficients, the constant one first."""
+    value = np.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value *= x
+        value += coefficient
+    return value
+
+
+def log(x: Array) -> Array:
+    """Natural logarithm of positive normal numbers, to within 1 unit in the last place; log(0) is -inf."""
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < 0.70710678118654752440
+    power = (exponent - low).astype(np.float64)
+    fraction = np.where(low, mantissa + mantissa, mantissa) - 1.0
+    s = fraction / (2.0 + fraction)
+    z = s * s
+    w = z * z
+    rest = z * polynomial(_LOG_ODD, w) + w * polynomial(_LOG_EVEN, w)
+    half_square = 0.5 * fraction * fraction
+    value = power * _LN2_HIGH - ((half_square - (s * (half_square + rest) + power * _LN2_LOW)) - fraction)
+    return np.where(x == 0.0, -np.inf, value)
+
+
+def exp(x: Array) -> Array:
+    """Exponential, to within 1 unit in the last place; exp(-inf) is 0, above 709 it stays at 8e307."""
+    x = np.clip(x, -800.0, 709.0)
+    power = np.rint(x * 1.44269504088896338700)
+    high = x - power * _LN2_HIGH
+    low = power * _LN2_LOW
+    r = high - low
+    t = r * r
+    c = r - t * polynomial(_EXP, t)
+    value: Array = np.ldexp(1.0 - ((low - (r * c) / (2.0 - c)) - high), power.astype(np.int32))
+    return value
+
+
+def expm1(x: float) -> float:
+    """exp(x) - 1 of one number, without cancellation near 0 (Kahan: divide by the logarithm of what was computed)."""
+    e = exp_of(x)
+    if e == 1.0:
+        return x
+    if e - 1.0 == -1.0:
+        return -1.0
+    return (e - 1.0) * x / log_of(e)
+
+
+def log_of(x: float) -> float:
+    """Natural logarithm of one positive number."""
+    return float(log(np.array([x]))[0])
+
+
+def exp_of(x: float) -> float:
+    """Exponential of one number."""
+    return float(exp(np.array([x]))[0])
+
+
+def log_gamma(x: float) -> float:
+    """Logarithm of the gamma function of one positive number."""
+    product = 1.0
+    while x < 12.0:
+        product *= x
+        x += 1.0
+    inverse = 1.0 / x
+    square = inverse * inverse
+    series = 0.0
+    for coefficient in reversed(_STIRLING):
+        series = series * square + coefficient
+    return (x - 0.5) * log_of(x) - x + _HALF_LOG_TWO_PI + series * inverse - log_of(product)
+
+
+_CENTRE: Final = (
+    (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
+     4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3),
+    (1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3, 2.1213794301586595867e4,
+     3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3),
+)  # fmt: skip
+_SHOULDER: Final = (
+    (1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0,
+     1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4),
+    (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1, 1.48103976427480074590e-1,
+     1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9),
+)  # fmt: skip
+_TAIL: Final = (
+    (6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1,
+     2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5, 2.01033439929228813265e-7),
+    (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2, 7.86869131145613259100e-4,
+     1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15),
+)  # fmt: skip
+
+
+def normal_quantile(u: Array) -> Array:
+    """The standard normal number below which a share `u` lies, to about 1e-16 relative; -inf at 0."""
+    q = u - 0.5
+    central = np.abs(q) <= 0.425
+    r = 0.180625 - q * q
+    value = q * polynomial(_CENTRE[0], r) / polynomial(_CENTRE[1], r)
+    outside = ~central
+    if outside.any():
+        tail = np.where(q[outside] < 0.0, u[outside], 1.0 - u[outside])
+        r = np.sqrt(-log(tail))
+        near = np.minimum(r, 5.0) - 1.6
+        far = np.clip(r, 5.0, 40.0) - 5.0
+        size = np.where(
+            r <= 5.0,
+            polynomial(_SHOULDER[0], near) / polynomial(_SHOULDER[1], near),
+            polynomial(_TAIL[0], far) / polynomial(_TAIL[1], far),
+        )
+        size = np.where(tail == 0.0, np.inf, size)
+        value[outside] = np.where(q[outside] < 0.0, -size, size)
+    return value
