@@ -15,6 +15,8 @@ it is counted and the component path that caused it. What is wrong with the simu
         TimeLimitExceeded    504  a caller's time limit (nginx, gateway, time limiter)
         PoolTimeout          500  no connection within the pool's connection timeout
         DatabaseRefused      500  the server has no connection left
+        CacheUnavailable     500  the cache is down, or died under the command
+        ConnectionLost       500  the database died under the query
         InstanceDied         502  the replica was killed under the request
       ClientGone           499  the client has left; nobody sees the answer
 """
@@ -95,6 +97,14 @@ class PoolTimeout(Failed):
 
 class DatabaseRefused(Failed):
     reason = "database_refused"
+
+
+class CacheUnavailable(Failed):
+    reason = "cache_unavailable"
+
+
+class ConnectionLost(Failed):
+    reason = "connection_lost"
 
 
 class InstanceDied(Failed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.outcomes import Outcome
+from sim.environment import Light
 
 
 class Request:
@@ -14,7 +15,7 @@ class Request:
 
     __slots__ = (
         "arrived_at_s", "attempts", "cache", "cache_s", "cpu_s", "db_s", "delay_s", "ended_at_s", "endpoint",
-        "failed_at", "identity", "ip", "key", "given", "ordinal", "outcome", "reason", "replica", "status",
+        "failed_at", "identity", "ip", "key", "given", "ordinal", "outcome", "process", "reason", "replica", "status",
         "steps_s", "throttled_s", "user", "wait_s",
     )  # fmt: skip
 
@@ -28,6 +29,8 @@ class Request:
         self.ended_at_s = arrived_at_s
         self.outcome: Outcome | None = None
         """None while the request is in flight. Written once, by the client."""
+        self.process: Light | None = None
+        """The client-side process that carries it, to be told when the client leaves."""
         self.status = 0
         self.reason = ""
         self.failed_at = ""
@@ -48,6 +51,10 @@ class Request:
         self.cache_s = 0.0
         self.db_s = 0.0
         self.delay_s = 0.0
+
+    def given_s(self, step: str) -> float | None:
+        """The demand that a trace states for a step (service.endpoint.step); None: it is drawn."""
+        return None if self.given is None else self.given.get(step)
 
 
 class Visit:

@@ -1,0 +1,306 @@
+"""From a specification to a running system: the only file that knows every component.
+
+Nothing here models anything. Parts are built from the inside out (machines, then what runs on them, then what leads to
+them), and every limit that can bind is noted with the setting that moves it, for the question "what breaks first".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.cache import Redis
+from models.client import Client
+from models.connection_pool import Hikari
+from models.database import Postgres
+from models.gateway import Gateway
+from models.machine import Container, ContainerSpec
+from models.outcomes import ConnectionRefused
+from models.replica import Replica, TomcatSpec
+from models.request import Request, Visit
+from models.service import CallStepSpec, Service, ServiceSpec, compile_endpoint, walk
+from models.spec import Context
+from models.system import LoadBalancerSpec, SystemSpec
+from models.token_bucket import SpringRedisSpec
+from models.workload import Trace, Workload, build_workload
+from sim.environment import Activity, Environment
+from sim.patience import TimeLimit
+from sim.recorder import Recorder
+from sim.replication import Check
+from sim.streams import Streams
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that can bind: where its use is measured, and the setting that raises it."""
+
+    station: str
+    """Path of the station, container or machine whose figures show how hard the limit binds."""
+    setting: str
+    kind: str
+    """station | container_cpu | machine_cpu | container_memory | machine_memory | rate"""
+
+
+class System:
+    """A deployment under traffic, ready to start."""
+
+    def __init__(
+        self, context: Context, spec: SystemSpec, recorder: Recorder, trace: Trace | None, steps_wanted: bool
+    ) -> None:
+        self.spec = spec
+        self.env: Environment = context.env
+        self._context = context
+        self.limits: list[Limit] = []
+        self.breakers: dict[str, Any] = {}
+        self.containers: dict[str, Container] = {}
+        self.machines = {
+            name: machine.build(context.at("machines").at(name)) for name, machine in spec.machines.items()
+        }
+        for name in spec.machines:
+            self._limit(f"machines.{name}", f"machines.{name}.cores", "machine_cpu")
+            self._limit(f"machines.{name}", f"machines.{name}.memory", "machine_memory")
+        self.databases = {name: self._database(name) for name in spec.databases}
+        self.caches = {name: self._cache(name) for name in spec.caches}
+        self.services = {
+            name: Service(f"services.{name}", service.balancing) for name, service in spec.services.items()
+        }
+        for name in spec.services:  # services may call one another, so all names exist before any step is compiled
+            self._staff(name)
+        self._balancers = {name: self._balancer(name) for name in spec.load_balancers}
+        self._gateway = self._build_gateway()
+        self.client = self._build_client(recorder)
+        self._workload: Workload = build_workload(
+            context.at("traffic"), spec.traffic, list(spec.routes), trace, self.client.send, steps_wanted
+        )
+        self.client.tell(self._workload.ended)
+
+    # what a replication asks of a system
+
+    @property
+    def endpoints(self) -> Sequence[str]:
+        return list(self.spec.routes)
+
+    @property
+    def in_flight(self) -> int:
+        return self.client.in_flight
+
+    def start(self) -> None:
+        """Fill the pools as they are in a system that has been up, and put the first arrivals on the schedule."""
+        for service in self.services.values():
+            for replica in service.replicas:
+                for pool in replica.pools.values():
+                    pool.start_warm()
+        self._workload.start()
+
+    def checks(self) -> Iterator[Check]:
+        """The audit of what only the models know: CPU time handed out is CPU work done, permits are all back."""
+        for name, machine in self.machines.items():
+            used_s = 0.0
+            for container in machine.cpus():
+                path = container.path
+                used_s += container.cpu_s
+                served_s = container.served_s + container.rounding_s
+                yield Check.equal(f"{path}: CPU time handed out = CPU work done", container.cpu_s, served_s)
+                yield Check.equal(
+                    f"{path}: integral of threads present = sum of times present",
+                    container.present_area,
+                    container.present_s,
+                )
+            yield Check.equal(
+                f"machines.{name}: CPU time of the machine = of its containers", machine.processor.cpu_s, used_s
+            )
+
+    # building, from the inside out
+
+    def _limit(self, station: str, setting: str, kind: str) -> None:
+        self.limits.append(Limit(station, setting, kind))
+
+    def _container(self, context: Context, spec: ContainerSpec, setting: str) -> Container:
+        container = Container(self.machines[spec.machine], context, spec)
+        self.containers[context.path] = container
+        if spec.limits.cpus is not None:
+            self._limit(context.path, f"{setting}.limits.cpus", "container_cpu")
+        if spec.limits.memory is not None:
+            self._limit(context.path, f"{setting}.limits.memory", "container_memory")
+        return container
+
+    def _database(self, name: str) -> Postgres:
+        spec = self.spec.databases[name]
+        context = self._context.at("databases").at(name)
+        host = self._container(context, spec, context.path)
+        database = Postgres(context, spec, host)
+        host.on_killed = database.reset
+        self._limit(f"{context.path}.connections", f"{context.path}.max_connections", "station")
+        return database
+
+    def _cache(self, name: str) -> Redis:
+        spec = self.spec.caches[name]
+        context = self._context.at("caches").at(name)
+        host = self._container(context, spec, context.path)
+        cache = Redis(context, spec, host)
+        host.on_killed = cache.clear
+        return cache
+
+    def _staff(self, name: str) -> None:
+        """Give a service its replicas, which share its endpoints' steps."""
+        spec = self.spec.services[name]
+        context = self._context.at("services").at(name)
+        parts = _Parts(self, spec)
+        work = {}
+        for endpoint, endpoint_spec in spec.endpoints.items():
+            at = context.at("endpoints").at(endpoint)
+            work[endpoint] = compile_endpoint(at, name, endpoint, endpoint_spec.steps, parts)
+        for number in range(1, spec.replicas + 1):
+            replica = self._replica(context.at(f"replica-{number}"), spec, f"{name}-{number}", work)
+            self.services[name].replicas.append(replica)
+
+    def _replica(self, context: Context, spec: ServiceSpec, name: str, work: dict[str, Any]) -> Replica:
+        setting = context.path.rpartition(".")[0]
+        host = self._container(context, spec, setting)
+        replica = Replica(context, spec, host, name, work)
+        for pool_name, pool_spec in spec.pools.items():
+            at = context.at("pools").at(pool_name)
+            replica.pools[pool_name] = Hikari(at, pool_spec, self.databases[pool_spec.database])
+            self._limit(at.path, f"{setting}.pools.{pool_name}.maximum_pool_size", "station")
+        for endpoint_name, endpoint in spec.endpoints.items():
+            for step in walk(endpoint.steps):
+                if isinstance(step, CallStepSpec) and step.breaker is not None:
+                    at = context.at("endpoints").at(endpoint_name).at("steps").at(step.name)
+                    breaker = self.breakers[at.path] = step.breaker.build(at.at("breaker"))
+                    replica.breakers[f"{setting}.endpoints.{endpoint_name}.steps.{step.name}"] = breaker
+        is_tomcat = isinstance(spec.workers, TomcatSpec)
+        self._limit(
+            f"{context.path}.{'threads' if is_tomcat else 'loops'}",
+            f"{setting}.workers.{'threads' if is_tomcat else 'loops'}", "station",
+        )  # fmt: skip
+        host.on_killed = replica.die
+        host.on_start = replica.start
+        return replica
+
+    def _balancer(self, name: str) -> _Balancer:
+        spec = self.spec.load_balancers[name]
+        context = self._context.at("load_balancers").at(name)
+        return _Balancer(context, spec, self._container(context, spec, context.path), self.services)
+
+    def _build_gateway(self) -> Gateway | None:
+        spec = self.spec.gateway
+        if spec is None:
+            return None
+        context = self._context.at("gateway")
+        host = self._container(context, spec, "gateway")
+        limiters: list[Any] = []
+        for name, limiter in spec.rate_limits.items():
+            at = context.at("rate_limits").at(name)
+            if isinstance(limiter, SpringRedisSpec):
+                limiters.append(limiter.build(at, self.caches[limiter.cache]))
+                self._limit(at.path, f"{at.path}.replenish_rate", "rate")
+            else:
+                limiters.append(limiter.build(at))
+                self._limit(at.path, f"{at.path}.refill", "rate")
+        bulkheads = {}
+        for name, bulkhead in spec.concurrency.items():
+            at = context.at("concurrency").at(name)
+            bulkheads[name] = bulkhead.build(at)
+            self._limit(at.path, f"{at.path}.permits", "station")
+        self._limit("gateway.loops", "gateway.loops", "station")
+        return Gateway(context, spec, host, limiters, bulkheads)
+
+    def _build_client(self, recorder: Recorder) -> Client:
+        def wake() -> None:
+            for machine in self.machines.values():
+                machine.wake()
+
+        def rest() -> None:
+            for machine in self.machines.values():
+                machine.rest()
+
+        ways = [self._way(list(route.through), route.service, route.endpoint) for route in self.spec.routes.values()]
+        return Client(self._context.at("traffic").at("client"), self.spec.traffic.client, ways, recorder, wake, rest)
+
+    def _way(self, through: list[str], service: str, endpoint: str) -> tuple[Any, Visit]:
+        """Where a route's requests go first, each hop told where to go on."""
+        endpoint_spec = self.spec.services[service].endpoints[endpoint]
+        visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent)
+        is_left = self.spec.traffic.client.patience is not None
+        balancers = [name for name in through if name != "gateway"]
+        hop: Any = self._balancers[balancers[0]] if balancers else self.services[service]
+        if "gateway" in through:
+            assert self._gateway is not None
+            return self._gateway.route_to(hop, bool(balancers), is_left), visit
+        return (hop if balancers or not is_left else _Detached(self.env, hop)), visit
+
+
+class _Detached:
+    """No proxy between client and service: the service works on when the client leaves."""
+
+    __slots__ = ("_limit", "_service")
+
+    def __init__(self, env: Environment, service: Service) -> None:
+        self._limit = TimeLimit(env, None)
+        self._service = service
+
+    def handle(self, request: Request, visit: Visit) -> Activity:
+        return self._limit.call(self._service.handle(request, visit))
+
+
+class _Balancer:
+    """A load balancer's container: its CPU first, then the upstream of the service."""
+
+    __slots__ = ("_cpu", "_env", "_host", "_path", "_upstreams")
+
+    def __init__(self, context: Context, spec: LoadBalancerSpec, host: Container, services: dict[str, Service]) -> None:
+        self._env = context.env
+        self._path = context.path
+        self._host = host
+        self._cpu = context.streams.draws(f"{context.path}.cpu", spec.cpu.distribution())
+        self._upstreams = {
+            upstream.service: upstream.build(context.at("upstreams").at(name), services[upstream.service].replicas)
+            for name, upstream in spec.upstreams.items()
+        }
+
+    def handle(self, request: Request, visit: Visit) -> Activity:
+        host = self._host
+        if not host.is_up:
+            raise ConnectionRefused(self._path)
+        light = host.enter()
+        try:
+            began_at_s = self._env.now
+            demand_s = self._cpu.at(request.identity)
+            throttled_s = (yield host.run(demand_s)) or 0.0
+            burned_s = demand_s / host.speed
+            request.cpu_s += burned_s
+            request.throttled_s += throttled_s
+            request.wait_s += max(0.0, self._env.now - began_at_s - burned_s - throttled_s)
+            yield from self._upstreams[visit.service].handle(request, visit)
+        finally:
+            host.leave(light)
+
+
+class _Parts:
+    """What the steps of one service use, by name."""
+
+    def __init__(self, system: System, service: ServiceSpec) -> None:
+        self._system = system
+        self._service = service
+
+    def cache(self, name: str) -> Redis:
+        return self._system.caches[name]
+
+    def database(self, pool: str) -> Postgres:
+        return self._system.databases[self._service.pools[pool].database]
+
+    def service(self, name: str) -> Service:
+        return self._system.services[name]
+
+    def is_idempotent(self, service: str, endpoint: str) -> bool:
+        return self._system.spec.services[service].endpoints[endpoint].is_idempotent
+
+
+def assemble(
+    spec: SystemSpec, env: Environment, streams: Streams, recorder: Recorder, trace: Trace | None = None,
+    steps_wanted: bool = False,
+) -> System:  # fmt: skip
+    """Build the system that `spec` describes. `trace`: the recorded requests where traffic comes from a file;
+    `steps_wanted`: note the time of every step on the requests."""
+    return System(Context(env, streams, recorder, ""), spec, recorder, trace, steps_wanted)

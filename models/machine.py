@@ -1,0 +1,255 @@
+"""A machine and the containers on it: shared cores, shared memory, the OOM killer, Docker's restarts.
+
+Models   Containers share a machine's cores by weight and CFS quota periods (`sim.processor`). Memory is counted as it
+         is used: over its own limit a container is killed; over the machine's, the largest container is. A killed
+         container restarts after Docker's back-off, spends its start-up wait and CPU, and then is up again.
+         Background residents (monitoring, a frontend) hold memory and burn a burst of CPU every period.
+Source   Docker: moby daemon/internal/restartmanager (100 ms doubling to 60 s, reset after a run of 10 s),
+         daemon/daemon_unix.go (quota of cpus x 100 ms each 100 ms); Linux Documentation/scheduler/sched-bwc.rst.
+Omits    Swap, page cache, memory reclaim; NUMA; the CPU that background residents use while no request is in flight.
+Checked  tests/unit/test_machine.py, tests/fidelity/test_docker_restart.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field, PositiveFloat
+
+from models.outcomes import InstanceDied
+from models.spec import Context, NonNegativeDuration, NonNegativeSize, PositiveDuration, PositiveSize, Spec
+from sim.environment import Activity, Environment, Light, Timer
+from sim.errors import Failure
+from sim.processor import Container as Cpu
+from sim.processor import Processor, Quota
+
+CFS_PERIOD_S = 0.1
+"""Docker's CPU period (moby daemon/daemon_unix.go)."""
+RESTART_FIRST_S, RESTART_LONGEST_S, RESTART_RESET_S = 0.1, 60.0, 10.0
+
+
+class BackgroundSpec(Spec):
+    """Something that lives on the machine beside the services: it takes memory and a regular burst of CPU."""
+
+    memory: NonNegativeSize = Field(description="Memory it holds, e.g. 300M.")
+    burst: NonNegativeDuration = Field(
+        default=0.0, description="CPU time of one burst. Default 0: it only holds memory."
+    )
+    every: PositiveDuration = Field(
+        default=15.0, description="Time between bursts. Default 15s: a common Prometheus scrape interval (assumed)."
+    )
+
+
+class MachineSpec(Spec):
+    """One machine: what everything that runs on it shares."""
+
+    cores: PositiveFloat = Field(description="CPU cores.")
+    memory: PositiveSize = Field(description="Memory, e.g. 4G.")
+    system_memory: NonNegativeSize = Field(default=0, description="What the operating system keeps for itself.")
+    speed: PositiveFloat = Field(
+        default=1.0, description="Speed of a core relative to the one on which demands were measured."
+    )
+    background: dict[str, BackgroundSpec] = Field(default_factory=dict, description="Residents that serve no request.")
+
+    def build(self, context: Context) -> Machine:
+        return Machine(context, self)
+
+
+class LimitsSpec(Spec):
+    """Docker's resource limits of one container."""
+
+    cpus: PositiveFloat | None = Field(
+        default=None, description="CPU limit (Compose deploy.resources.limits.cpus). Docker's default: none."
+    )
+    memory: PositiveSize | None = Field(
+        default=None, description="Memory limit (Compose deploy.resources.limits.memory). Docker's default: none."
+    )
+
+
+class ContainerSpec(Spec):
+    """What every container has: a machine, its share of it, and a life after death."""
+
+    machine: str = Field(description="The machine it runs on.")
+    cpu_shares: PositiveFloat = Field(default=1024.0, description="Weight under contention. Docker's default: 1024.")
+    limits: LimitsSpec = Field(default_factory=LimitsSpec, description="CPU and memory limits.")
+    base_memory: NonNegativeSize = Field(default=0, description="Memory it holds when idle.")
+    start_wait: NonNegativeDuration = Field(default=0.0, description="Start-up time that burns no CPU (assumed).")
+    start_cpu: NonNegativeDuration = Field(default=0.0, description="CPU time that a start burns (assumed).")
+
+
+class Machine:
+    """The shared cores and memory of one machine."""
+
+    def __init__(self, context: Context, spec: MachineSpec) -> None:
+        self.context = context
+        self.env: Environment = context.env
+        self.spec = spec
+        self.processor = Processor(self.env, spec.cores, spec.speed)
+        self.containers: list[Container] = []
+        self.memory_bytes = spec.system_memory
+        self.memory = context.probe.level(f"{context.path}.memory_bytes", float(self.memory_bytes))
+        self.oom_kills = context.probe.count(f"{context.path}.oom_kills")
+        self.residents = [
+            _Resident(self, context.at("background").at(name), resident) for name, resident in spec.background.items()
+        ]
+
+    def cpus(self) -> list[Cpu]:
+        """The processor's account of every container, residents included."""
+        return [container.cpu for container in self.containers] + [resident.cpu for resident in self.residents]
+
+    def use_memory(self, delta_bytes: int) -> None:
+        self.memory_bytes += delta_bytes
+        self.memory.set(self.memory_bytes)
+        if self.memory_bytes > self.spec.memory and delta_bytes > 0:
+            self._kill_largest()
+
+    def _kill_largest(self) -> None:
+        """The OOM killer picks who holds most; background residents are not its candidates."""
+        alive = [container for container in self.containers if not container.is_doomed]
+        if alive:
+            largest = max(alive, key=lambda container: container.memory_bytes)
+            self.oom_kills.add()
+            largest.doom("out of memory: the machine's memory is full")
+
+    def wake(self) -> None:
+        """Requests are in flight again: background residents go on with their bursts."""
+        for resident in self.residents:
+            resident.wake()
+
+    def rest(self) -> None:
+        """No request is in flight: nothing that serves nobody may keep the clock busy."""
+        for resident in self.residents:
+            resident.rest()
+
+
+class _Resident:
+    """A background container: a CPU burst on a fixed grid with a random phase, only while requests are in flight."""
+
+    def __init__(self, machine: Machine, context: Context, spec: BackgroundSpec) -> None:
+        self._env = machine.env
+        self._spec = spec
+        self.cpu = machine.processor.container(context.path, 1024.0, None)
+        self._phase_s = context.streams.sequence(f"{context.path}.phase").next() * spec.every
+        self._timer = Timer(self._env, self._burn)
+        machine.memory_bytes += spec.memory
+        machine.memory.set(machine.memory_bytes)
+
+    def wake(self) -> None:
+        spec = self._spec
+        if spec.burst and not self._timer.armed:
+            periods = int((self._env.now - self._phase_s) / spec.every) + 1
+            self._timer.arm(max(self._env.now, self._phase_s + periods * spec.every))
+
+    def rest(self) -> None:
+        self._timer.disarm()
+
+    def _burn(self) -> None:
+        self._timer.arm(self._env.now + self._spec.every)
+        self.cpu.start(self._spec.burst, _nothing)
+
+
+def _nothing() -> None:
+    """A background burst has nobody waiting for it."""
+
+
+class Container:
+    """One container: its CPU, its memory, who is being served in it, and whether it is up."""
+
+    __slots__ = (
+        "_back_off_s", "_death", "_env", "_machine", "_probe", "_residents", "_restarting", "_started_at_s",
+        "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path",
+        "run", "spec", "speed",
+    )  # fmt: skip
+
+    def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
+        self._machine = machine
+        self._env = context.env
+        self._probe = context.probe
+        self.path = context.path
+        self.spec = spec
+        quota = None
+        if spec.limits.cpus is not None:
+            phase_s = context.streams.sequence(f"{context.path}.quota_phase").next() * CFS_PERIOD_S
+            quota = Quota(spec.limits.cpus * CFS_PERIOD_S, CFS_PERIOD_S, phase_s)
+        self.cpu: Cpu = machine.processor.container(context.path, spec.cpu_shares, quota)
+        self.run: Callable[[float], Any] = self.cpu.run
+        """`yield container.run(demand_s)`: one CPU burst; the yield returns the seconds it was throttled."""
+        self.speed = machine.spec.speed
+        self.base_bytes = spec.base_memory if base_bytes is None else base_bytes
+        self.memory_bytes = 0
+        self.memory = context.probe.level(f"{context.path}.memory_bytes")
+        self.deaths = context.probe.count(f"{context.path}.deaths")
+        self.is_up = True
+        self.is_doomed = False
+        self._residents: dict[Light, None] = {}
+        self._death = Timer(self._env, self._die)
+        self._back_off_s = RESTART_FIRST_S
+        self._started_at_s = float("-inf")
+        self._restarting: Light | None = None
+        self.on_killed: Callable[[], None] = _nothing
+        self.on_start: Callable[[], Activity] | None = None
+        """What else a restart has to do before the container is up again (a generator)."""
+        machine.containers.append(self)
+        self.use_memory(self.base_bytes)
+
+    def enter(self) -> Light:
+        """The running process is being served here: if the container dies, it gets `InstanceDied`."""
+        light = self._env.active
+        assert light is not None
+        self._residents[light] = None
+        return light
+
+    def leave(self, light: Light) -> None:
+        self._residents.pop(light, None)
+
+    def use_memory(self, delta_bytes: int) -> None:
+        """Take or return memory. Too much of it kills this container, or the machine's largest, at this instant."""
+        self.memory_bytes += delta_bytes
+        self.memory.set(self.memory_bytes)
+        limit = self.spec.limits.memory
+        if limit is not None and self.memory_bytes > limit and delta_bytes > 0 and not self.is_doomed:
+            self._machine.oom_kills.add()
+            self.doom("out of memory: its limit is reached")
+        self._machine.use_memory(delta_bytes)
+
+    def doom(self, reason: str) -> None:
+        """Kill the container at this instant, after the running process has come to its next wait."""
+        self.is_doomed = True
+        self.deaths.add()
+        self._probe.note(self.path, f"killed, {reason}")
+        self._death.arm(self._env.now)
+
+    def _die(self) -> None:
+        self.is_up = False
+        residents, self._residents = self._residents, {}
+        for light in residents:
+            self._env.throw(light, InstanceDied(self.path))
+        self.cpu.clear()
+        self.on_killed()
+        if self._restarting is not None and self._restarting.is_alive:
+            self._env.throw(self._restarting, InstanceDied(self.path))
+        else:
+            self._restarting = self._env.start(self._restart())
+
+    def _restart(self) -> Activity:
+        """Docker waits, starts the container again, and waits longer each time it did not live for 10 s."""
+        while not self.is_up:
+            self.use_memory(-self.memory_bytes)
+            if self._env.now - self._started_at_s >= RESTART_RESET_S:
+                self._back_off_s = RESTART_FIRST_S
+            yield self._back_off_s
+            self._back_off_s = min(2 * self._back_off_s, RESTART_LONGEST_S)
+            self._started_at_s = self._env.now
+            self.is_doomed = False
+            try:
+                self.use_memory(self.base_bytes)
+                yield self.spec.start_wait
+                yield self.run(self.spec.start_cpu)
+                if self.on_start is not None:
+                    yield from self.on_start()
+            except Failure as failure:
+                self._probe.note(self.path, f"did not start: {failure}")
+            else:
+                self.is_up = not self.is_doomed
+        self._probe.note(self.path, "up again")
