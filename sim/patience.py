@@ -61,6 +61,10 @@ class TimeLimitReached(Failure):
     """The caller has waited as long as it would."""
 
 
+class Cancelled(TimeLimitReached):
+    """Thrown into work whose caller has stopped it: a limit of the work's own inside it was not reached."""
+
+
 class _Call:
     """Work under way in a process of its own, and the caller that waits for it."""
 
@@ -131,4 +135,4 @@ class TimeLimit:
         assert caller is not None and call.light is not None
         self._env.wake(caller)
         if self._cancels:
-            self._env.throw(call.light, TimeLimitReached(f"cancelled after {self.limit_s} s"))
+            self._env.throw(call.light, Cancelled(f"cancelled after {self.limit_s} s"))
