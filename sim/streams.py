@@ -13,10 +13,11 @@ Checked  tests/unit/test_streams.py, tests/properties/test_streams.py
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,12 @@ from sim.errors import SimulationError
 DURATION_STEP_S: Final = 2.0**-30
 """Drawn durations are whole multiples of this (0.93 ns)."""
 
-CACHED_VALUES: Final = 1 << 19
-"""Values kept per stream: enough for tens of thousands of closed users; dropped ones are computed again."""
+USERS_LIMIT: Final = 1 << 20
+"""Closed users have numbers below this."""
+
+_KEPT_VALUES: Final = 1 << 19
+_KEPT_VALUES_PER_USER: Final = 64
+"""A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
 
 _LANE_BLOCK: Final = 64
 """Identities computed at once in lanes above 0, which few requests use."""
@@ -37,11 +42,10 @@ _SEQUENCE_BLOCK: Final = 1024
 _WORD: Final = 2**64
 
 _Value = TypeVar("_Value", int, float)
+_Made = TypeVar("_Made")
 _Uniforms = NDArray[np.float64]
-_Transform = Callable[[_Uniforms], list[Any]]
-
-USERS_LIMIT: Final = 1 << 20
-"""Closed users have numbers below this."""
+_Transform = Callable[[_Uniforms], NDArray[Any]]
+_Pack = Callable[[NDArray[Any]], Sequence[Any]]
 
 
 def closed_identity(user: int, ordinal: int) -> int:
@@ -54,38 +58,59 @@ def closed_identity(user: int, ordinal: int) -> int:
 
 
 class Streams:
-    """All chance of one replication. `block`: identities computed at once, a power of two >= 4; changes no value."""
+    """All chance of one replication.
 
-    __slots__ = ("_block", "_made", "_replication", "_seed")
+    `block`: identities computed at once, a power of two >= 4. `kept`: values kept per stream, at least; the oldest are
+    dropped first, and computed again where they are asked for again. Neither changes any value.
+    """
 
-    def __init__(self, seed: int, replication: int, block: int = 1024) -> None:
+    __slots__ = ("_block", "_generator", "_kept", "_made", "_pack", "_replication", "_seed")
+
+    def __init__(self, seed: int, replication: int, block: int = 1024, kept: int = _KEPT_VALUES) -> None:
         if block < 4 or block & (block - 1):
             raise ValueError(f"block must be a power of two, 4 or more, got {block}")
         self._seed = seed
         self._replication = replication
         self._block = block
+        self._kept = max(2, -(-kept // block))
+        self._pack = _as_list if kept <= _KEPT_VALUES else _as_array
+        self._generator = _Generator()
         self._made: dict[str, tuple[object, object]] = {}
+
+    @classmethod
+    def for_users(cls, seed: int, replication: int, users: int) -> Self:
+        """Streams with a block size that suits `users` closed users at a time.
+
+        Users of a block who have drifted apart make it wait for the slowest; so where there are many users, few of
+        them share a block.
+        """
+        if users * _KEPT_VALUES_PER_USER <= _KEPT_VALUES:
+            return cls(seed, replication)
+        return cls(seed, replication, 64, users * _KEPT_VALUES_PER_USER)
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""
-        return self._once(purpose, distribution, lambda: Draws(self._source(purpose), _durations(distribution)))
+        return self._once(purpose, distribution, lambda: self._keyed(Draws, purpose, _durations(distribution)))
 
     def uniforms(self, purpose: str) -> Draws:
         """Numbers in [0, 1), by identity."""
-        return self._once(purpose, "uniforms", lambda: Draws(self._source(purpose), _as_list))
+        return self._once(purpose, "uniforms", lambda: self._keyed(Draws, purpose, _unchanged))
 
     def choices(self, purpose: str, weights: Sequence[float]) -> Choices:
         """Indices into `weights`, each as likely as its weight, by identity."""
         fixed = tuple(float(weight) for weight in weights)
-        return self._once(purpose, fixed, lambda: Choices(self._source(purpose), _choosing(fixed)))
+        return self._once(purpose, fixed, lambda: self._keyed(Choices, purpose, _choosing(fixed)))
 
     def sequence(self, purpose: str, distribution: Distribution | None = None) -> Sequential:
         """Chance on a component's side: one value after the other; uniform in [0, 1) without a distribution."""
-        transform = _as_list if distribution is None else _durations(distribution)
+        transform = _unchanged if distribution is None else _durations(distribution)
         return self._once(purpose, ("sequence", distribution), lambda: Sequential(self._source(purpose), transform))
 
     def _source(self, purpose: str) -> _Source:
-        return _Source(stream_key(self._seed, self._replication, purpose), self._block)
+        return _Source(self._generator, stream_key(self._seed, self._replication, purpose))
+
+    def _keyed(self, kind: type[_AnyKeyed], purpose: str, transform: _Transform) -> _AnyKeyed:
+        return kind(self._source(purpose), transform, self._pack, self._block, self._kept)
 
     def _once(self, purpose: str, what: object, make: Callable[[], _Made]) -> _Made:
         """Two users of one purpose would draw the same numbers without knowing: refused unless they mean the same."""
@@ -98,9 +123,6 @@ class Streams:
         return made
 
 
-_Made = TypeVar("_Made")
-
-
 def stream_key(seed: int, replication: int, purpose: str) -> tuple[int, int]:
     """The two key words of a stream. Different seeds, replications or purposes give unrelated streams."""
     text = f"{seed}\0{replication}\0{purpose}".encode()
@@ -108,55 +130,70 @@ def stream_key(seed: int, replication: int, purpose: str) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
-class _Source:
-    """Uniforms of one stream, by block of identities. The generator is made at the first draw."""
+class _Generator:
+    """One Philox for all streams of a replication: its whole state is set before every use. Made at the first."""
 
-    __slots__ = ("_key", "_philox", "block")
+    __slots__ = ("_philox",)
 
-    def __init__(self, key: tuple[int, int], block: int) -> None:
-        self._key = key
-        self.block = block
+    def __init__(self) -> None:
         self._philox: np.random.Philox | None = None
 
-    def uniforms(self, first: int, count: int, lane: int) -> _Uniforms:
-        """Uniforms in [0, 1) of `count` identities from `first`, both multiples of 4."""
+    def words(self, key: NDArray[np.uint64], counter: int, count: int) -> NDArray[np.uint64]:
+        """`count` words from `counter` (256 bits) on, four to each value of the counter."""
         philox = self._philox
         if philox is None:
             philox = self._philox = np.random.Philox(key=0)
-        # numpy raises the counter before it makes four values, so it is set one short, with the borrow.
-        before = (first // 4 + lane * _WORD - 1) % 2**256
-        counter = [before >> shift & _WORD - 1 for shift in (0, 64, 128, 192)]
+        # numpy raises the counter before it makes four words, so it is set one short, with the borrow.
+        before = ((counter - 1) % 2**256).to_bytes(32, "little")
         philox.state = {
             "bit_generator": "Philox",
-            "state": {"counter": np.array(counter, np.uint64), "key": np.array(self._key, np.uint64)},
+            "state": {"counter": np.frombuffer(before, "<u8"), "key": key},
             "buffer": _NO_BUFFER,
             "buffer_pos": 4,
             "has_uint32": 0,
             "uinteger": 0,
         }
-        raw: NDArray[np.uint64] = philox.random_raw(count)
-        uniforms: _Uniforms = (raw >> _ELEVEN).astype(np.float64) * 2.0**-53
-        return uniforms
+        words: NDArray[np.uint64] = philox.random_raw(count)
+        return words
 
 
 _NO_BUFFER: Final = np.zeros(4, np.uint64)
 _ELEVEN: Final = np.uint64(11)
 
 
+class _Source:
+    """Uniforms of one stream, by identity and lane."""
+
+    __slots__ = ("_generator", "_key")
+
+    def __init__(self, generator: _Generator, key: tuple[int, int]) -> None:
+        self._generator = generator
+        self._key = np.array(key, np.uint64)
+
+    def uniforms(self, first: int, count: int, lane: int) -> _Uniforms:
+        """Uniforms in [0, 1) of `count` identities from `first`, both multiples of 4."""
+        words = self._generator.words(self._key, first // 4 + lane * _WORD, count)
+        uniforms: _Uniforms = (words >> _ELEVEN).astype(np.float64)
+        uniforms *= 2.0**-53
+        return uniforms
+
+
 class _Keyed(Generic[_Value]):
     """Values by identity and lane. A value never depends on the block size or on the order of asking."""
 
-    __slots__ = ("_blocks", "_kept", "_lanes", "_mask", "_oldest", "_shift", "_source", "_transform")
+    __slots__ = ("_block", "_blocks", "_kept", "_lanes", "_mask", "_oldest", "_pack", "_shift", "_source", "_transform")
 
-    def __init__(self, source: _Source, transform: _Transform) -> None:
+    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int) -> None:
         self._source = source
         self._transform = transform
-        self._shift = source.block.bit_length() - 1
-        self._mask = source.block - 1
-        self._kept = max(2, CACHED_VALUES // source.block)
-        self._blocks: dict[int, list[_Value]] = {}
+        self._pack = pack
+        self._block = block
+        self._kept = kept
+        self._shift = block.bit_length() - 1
+        self._mask = block - 1
+        self._blocks: dict[int, Sequence[_Value]] = {}
         self._oldest: deque[int] = deque()
-        self._lanes: dict[tuple[int, int], list[_Value]] = {}
+        self._lanes: dict[tuple[int, int], Sequence[_Value]] = {}
 
     def at(self, identity: int, lane: int = 0) -> _Value:
         """The value of `identity`; `lane` tells attempts and repeated visits of one request apart."""
@@ -164,29 +201,30 @@ class _Keyed(Generic[_Value]):
             try:
                 return self._blocks[identity >> self._shift][identity & self._mask]
             except KeyError:
-                pass
-            values = self._compute(identity >> self._shift)
-            return values[identity & self._mask]
+                return self._compute(identity >> self._shift)[identity & self._mask]
         return self._at_lane(identity, lane)
 
-    def _compute(self, number: int) -> list[_Value]:
-        block = self._source.block
-        if len(self._oldest) >= self._kept:
+    def _compute(self, number: int) -> Sequence[_Value]:
+        if number < 0:
+            raise SimulationError(f"an identity must be 0 or more, got block {number}")
+        block = self._block
+        if len(self._oldest) == self._kept:
             del self._blocks[self._oldest.popleft()]
-        values = self._blocks[number] = self._transform(self._source.uniforms(number * block, block, 0))
+        uniforms = self._source.uniforms(number * block, block, 0)
+        values = self._blocks[number] = self._pack(self._transform(uniforms))
         self._oldest.append(number)
         return values
 
     def _at_lane(self, identity: int, lane: int) -> _Value:
-        if lane < 0:
-            raise SimulationError(f"a lane must be 0 or more, got {lane}")
+        if lane < 0 or identity < 0:
+            raise SimulationError(f"identity and lane must be 0 or more, got {identity}, {lane}")
         number, place = divmod(identity, _LANE_BLOCK)
         values = self._lanes.get((number, lane))
         if values is None:
-            if len(self._lanes) >= CACHED_VALUES // _LANE_BLOCK:
+            if len(self._lanes) * _LANE_BLOCK >= self._kept * self._block:
                 self._lanes.clear()
             uniforms = self._source.uniforms(number * _LANE_BLOCK, _LANE_BLOCK, lane)
-            values = self._lanes[number, lane] = self._transform(uniforms)
+            values = self._lanes[number, lane] = self._pack(self._transform(uniforms))
         return values[place]
 
 
@@ -200,6 +238,9 @@ class Choices(_Keyed[int]):
     """Indices, by identity and lane."""
 
     __slots__ = ()
+
+
+_AnyKeyed = TypeVar("_AnyKeyed", Draws, Choices)
 
 
 class Sequential:
@@ -218,19 +259,28 @@ class Sequential:
         if not self._left:
             values = self._transform(self._source.uniforms(self._drawn, _SEQUENCE_BLOCK, 0))
             self._drawn += _SEQUENCE_BLOCK
-            self._left = values[::-1]
+            self._left = values[::-1].tolist()
         return self._left.pop()
 
 
-def _as_list(uniforms: _Uniforms) -> list[float]:
-    values: list[float] = uniforms.tolist()
-    return values
+def _as_list(values: NDArray[Any]) -> Sequence[Any]:
+    """Fastest to read: 32 bytes a value."""
+    as_list: list[Any] = values.tolist()
+    return as_list
+
+
+def _as_array(values: NDArray[Any]) -> Sequence[Any]:
+    """A little slower to read: 8 bytes a value."""
+    return array("d" if values.dtype == np.float64 else "q", values.tobytes())
+
+
+def _unchanged(uniforms: _Uniforms) -> NDArray[Any]:
+    return uniforms
 
 
 def _durations(distribution: Distribution) -> _Transform:
-    def durations(uniforms: _Uniforms) -> list[float]:
-        values: list[float] = (np.rint(distribution.ppf(uniforms) * 2.0**30) * DURATION_STEP_S).tolist()
-        return values
+    def durations(uniforms: _Uniforms) -> NDArray[Any]:
+        return np.rint(distribution.ppf(uniforms) * 2.0**30) * DURATION_STEP_S
 
     return durations
 
@@ -246,8 +296,8 @@ def _choosing(weights: tuple[float, ...]) -> _Transform:
     last = max(index for index, weight in enumerate(weights) if weight)
     limits = np.array(cumulative)
 
-    def choosing(uniforms: _Uniforms) -> list[int]:
-        values: list[int] = np.minimum(np.searchsorted(limits, uniforms * total, side="right"), last).tolist()
-        return values
+    def choosing(uniforms: _Uniforms) -> NDArray[Any]:
+        places = np.searchsorted(limits, uniforms * total, side="right")
+        return np.minimum(places, last).astype(np.int64)
 
     return choosing
