@@ -6,8 +6,7 @@ Models   Open: independent gaps (`Renewal`; `Poisson` and `Constant` are two of 
 Units    Instants and pauses in seconds, rates per second. Drawn instants are multiples of 2**-30 s.
 Source   Varying rates by inversion of the cumulative rate (Cinlar 1975, Introduction to Stochastic Processes, 4.7).
          MMPP: Fischer and Meier-Hellstern 1993, doi:10.1016/0166-5316(93)90035-S.
-Omits    Batches; gaps that depend on each other other than through the rate; session lengths that are neither fixed
-         nor geometric.
+Omits    Batches; gaps that depend on each other other than through the rate; session lengths other than geometric.
 Checked  tests/unit/test_arrivals.py, tests/theory/test_distributions.py
 
 Gap n is value[n] of a stream of its own, so another rate keeps the draws: the same arrivals come sooner or later.
@@ -26,6 +25,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from sim.distributions import Distribution, Exponential
+from sim.elementary import Array
 from sim.quantities import RateValue
 from sim.streams import DURATION_STEP_S, Draws, Streams, closed_identity
 
@@ -95,7 +95,7 @@ class Trace:
 
     __slots__ = ("_times_s",)
 
-    def __init__(self, times_s: Sequence[float]) -> None:
+    def __init__(self, times_s: Sequence[float] | Array) -> None:
         """`times_s`: seconds from the start of the recording, 0 or later, never falling."""
         times = np.array(times_s, np.float64)
         if times.ndim != 1 or not np.isfinite(times).all():
@@ -243,12 +243,12 @@ def _follow(segments: Iterator[Segment], unit_gaps: Draws) -> Iterator[float]:
 class SessionRule:
     """How long a closed user pauses before a request: it thinks; after the last request of a session, it is away.
 
-    A user begins by thinking. A session ends after each request with probability 1 / `mean_requests`, so its length
-    is geometric; or, where `fixed`, after every `mean_requests` requests. Everything is keyed by user and ordinal:
-    a slower system shifts a user's requests, but not what the user wants next.
+    A user begins by thinking. A session ends after each request with probability 1 / `mean_requests`, so that its
+    length is geometric. Everything is keyed by user and ordinal: a slower system delays a user's requests, but does
+    not change what the user wants.
     """
 
-    __slots__ = ("_away", "_every", "_ends", "_ends_below", "_think")
+    __slots__ = ("_away", "_ends", "_ends_below", "_think")
 
     def __init__(
         self,
@@ -257,18 +257,16 @@ class SessionRule:
         think: Distribution,
         away: Distribution | None = None,
         mean_requests: float = math.inf,
-        fixed: bool = False,
     ) -> None:
-        """Without `away` a session never ends. `mean_requests`: 1 or more; a whole number where `fixed`."""
+        """Without `away` a session never ends. `mean_requests`: 1 or more."""
         if (away is None) != (mean_requests == math.inf):
             raise ValueError("sessions need both a number of requests and a time away, or neither")
-        if not mean_requests >= 1 or (fixed and mean_requests % 1 != 0):
-            raise ValueError(f"requests of a session must be 1 or more, whole where fixed, got {mean_requests:g}")
+        if not mean_requests >= 1:
+            raise ValueError(f"requests of a session must be 1 or more on average, got {mean_requests:g}")
         self._think = streams.draws(f"{purpose}.think", think)
         self._away = None if away is None else streams.draws(f"{purpose}.away", away)
         self._ends = streams.uniforms(f"{purpose}.session_end")
         self._ends_below = 1.0 / mean_requests
-        self._every = int(mean_requests) if fixed else 0
 
     def pause_s(self, user: int, ordinal: int) -> float:
         """The pause of `user` before request `ordinal` (0 is the first), counted from the end of the one before."""
@@ -279,8 +277,6 @@ class SessionRule:
 
     def ends_session(self, user: int, ordinal: int) -> bool:
         """Whether request `ordinal` of `user` is the last of its session."""
-        if self._every:
-            return (ordinal + 1) % self._every == 0
         return self._ends.at(closed_identity(user, ordinal)) < self._ends_below
 
 
