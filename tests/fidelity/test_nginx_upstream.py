@@ -258,6 +258,27 @@ def test_weight_climbs_by_1_per_selection_after_failures() -> None:
     assert seen == [2, 3, 4, 4]
 
 
+def test_a_server_with_lowered_weight_is_chosen_less() -> None:
+    """Seen of nginx, too: tests/real/test_nginx_balancing.py."""
+    stand = Stand({"u1": "close", "u2": 0.0}, weights=[4, 4], max_fails=2)
+    stand.get()
+    stand.backends["u1"].mode = 0.0
+    order = []
+    for _ in range(7):
+        before = stand.tries()["u1"]
+        stand.get()
+        order.append(stand.tries()["u1"] - before)
+    assert order == [0, 0, 1, 0, 1, 0, 1]
+
+
+def test_a_single_server_learns_nothing() -> None:
+    peers = PeerSet([3], "least_conn", 1, 10, 0.0)
+    for _ in range(3):
+        assert peers.pick(0.0, tried=1) == 0
+        assert peers.free(0, True, 0.0) is None
+    assert (peers.peers[0].fails, peers.peers[0].effective, peers.peers[0].connections) == (0, 3, 0)
+
+
 def test_a_count_clears_only_after_fail_timeout() -> None:
     """Successes soon after a failure forget nothing: two failures in all are enough, 8 s apart."""
     stand = Stand({"u1": "close", "u2": 0.0}, max_fails=2)
@@ -270,6 +291,14 @@ def test_a_count_clears_only_after_fail_timeout() -> None:
         stand.at(8.0)
     assert [stand.get() for _ in range(6)] == [200] * 6
     assert stand.tries()["u1"] == 6
+
+
+@pytest.mark.parametrize(("sent_s", "forgotten"), [(10.9, False), (11.0, True)])
+def test_a_success_clears_only_when_sent_more_than_fail_timeout_later(sent_s: float, forgotten: bool) -> None:
+    peers = PeerSet([1, 1], "round_robin", 2, 10, 0.0)
+    peers.free(peers.pick(0.0, 0b10) or 0, True, 0.5)
+    peers.free(peers.pick(sent_s, 0b10) or 0, False, sent_s)
+    assert (peers.peers[0].fails == 0) == forgotten
 
 
 def test_a_success_sent_after_fail_timeout_clears_the_count() -> None:
