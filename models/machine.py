@@ -130,6 +130,7 @@ class _Resident:
         self._env = machine.env
         self._spec = spec
         self.cpu = machine.processor.container(context.path, 1024.0, None)
+        _report_cpu(context, self.cpu)
         self._phase_s = context.streams.sequence(f"{context.path}.phase").next() * spec.every
         self._timer = Timer(self._env, self._burn)
         machine.memory_bytes += spec.memory
@@ -147,6 +148,14 @@ class _Resident:
     def _burn(self) -> None:
         self._timer.arm(self._env.now + self._spec.every)
         self.cpu.start(self._spec.burst, _nothing)
+
+
+def _report_cpu(context: Context, cpu: Cpu) -> None:
+    """What the processor accounts for, as rates: cores in use, threads present, share of time throttled."""
+    context.probe.meter(f"{context.path}.cpu_s", lambda: cpu.cpu_s)
+    context.probe.meter(f"{context.path}.threads_s", lambda: cpu.present_area)
+    context.probe.meter(f"{context.path}.throttled_s", lambda: cpu.throttled_wall_s)
+    context.probe.meter(f"{context.path}.throttled_thread_s", lambda: cpu.throttled_thread_s)
 
 
 def _nothing() -> None:
@@ -173,6 +182,7 @@ class Container:
             phase_s = context.streams.sequence(f"{context.path}.quota_phase").next() * CFS_PERIOD_S
             quota = Quota(spec.limits.cpus * CFS_PERIOD_S, CFS_PERIOD_S, phase_s)
         self.cpu: Cpu = machine.processor.container(context.path, spec.cpu_shares, quota)
+        _report_cpu(context, self.cpu)
         self.run: Callable[[float], Any] = self.cpu.run
         """`yield container.run(demand_s)`: one CPU burst; the yield returns the seconds it was throttled."""
         self.speed = machine.spec.speed

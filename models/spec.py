@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from sim.quantities import RateValue, format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
@@ -30,6 +30,13 @@ Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size)]
 Rate = Annotated[RateValue, BeforeValidator(parse_rate), PlainSerializer(format_rate)]
 """A number per time, written count/period: 100/60s, 700/s."""
 
+def _above_zero(rate: RateValue) -> RateValue:
+    if rate.count <= 0:
+        raise ValueError(f"must be a rate above 0 such as 100/60s, got {format_rate(rate)}. Write a larger count.")
+    return rate
+
+
+PositiveRate = Annotated[Rate, AfterValidator(_above_zero)]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 NonNegativeDuration = Annotated[Duration, Field(ge=0)]
 PositiveSize = Annotated[Size, Field(gt=0)]

@@ -13,6 +13,7 @@ Checked  tests/unit/test_workload.py, tests/theory/test_closed_system.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
@@ -21,8 +22,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from models.client import ClientSpec
 from models.distribution import DistributionSpec
 from models.request import Request
-from models.spec import Context, Rate, Spec
+from models.spec import Context, PositiveRate, Spec
 from sim.arrivals import Constant, Poisson, SessionRule
+from sim.arrivals import Trace as Recorded
 from sim.environment import Activity, Environment
 from sim.errors import SimulationError
 from sim.streams import USERS_LIMIT, Choices, closed_identity
@@ -49,7 +51,7 @@ class OpenSpec(Spec):
     """Open arrivals: requests come whatever happens to the earlier ones."""
 
     kind: Literal["poisson", "constant"] = Field(default="poisson", description="At random, or evenly spaced.")
-    rate: Rate = Field(description="Arrival rate, e.g. 700/s.")
+    rate: PositiveRate = Field(description="Arrival rate, e.g. 700/s.")
     users: PositiveInt = Field(
         default=1000, description="Distinct users behind the requests, equally likely (assumed)."
     )
@@ -112,16 +114,11 @@ class ClosedUsers:
         self._choose = choose
         self._users_per_ip = spec.users_per_ip
         self._steps_wanted = steps_wanted
-        streams = context.streams
-        self._think = streams.draws(f"{context.path}.users.think_time", users.think_time.distribution())
         session = users.session
-        self._session = (
-            None if session is None else SessionRule(streams, f"{context.path}.users.session", session.requests)
-        )
-        self._gap = (
-            None if session is None
-            else streams.draws(f"{context.path}.users.session.gap", session.gap.distribution())
-        )  # fmt: skip
+        away = None if session is None else session.gap.distribution()
+        requests = inf if session is None else session.requests
+        think = users.think_time.distribution()
+        self._rule = SessionRule(context.streams, f"{context.path}.users", think, away, requests)
         self._ordinals = [0] * users.population
         self._arrivals = 0
 
@@ -137,12 +134,8 @@ class ClosedUsers:
 
     def _next(self, user: int) -> None:
         ordinal = self._ordinals[user]
-        identity = closed_identity(user, ordinal)
-        if self._session is not None and self._gap is not None and self._session.begins_session(user, ordinal):
-            pause_s = self._gap.at(identity)
-        else:
-            pause_s = self._think.at(identity)
-        self._env.start(self._ask(user, identity), pause_s)
+        pause_s = self._rule.pause_s(user, ordinal)
+        self._env.start(self._ask(user, closed_identity(user, ordinal)), pause_s)
 
     def _ask(self, user: int, identity: int) -> Activity:
         endpoint = self._choose.at(identity)
@@ -237,12 +230,11 @@ def build_workload(
     if spec.users is not None:
         return ClosedUsers(context, spec, choose, send, steps_wanted)
     if spec.open is not None:
-        rate = spec.open.rate.per_second
-        arrivals = Poisson(rate) if spec.open.kind == "poisson" else Constant(rate)
-        times = arrivals.times(context.streams, f"{context.path}.open")
+        process = Poisson if spec.open.kind == "poisson" else Constant
+        times = process(spec.open.rate).instants(context.streams, f"{context.path}.open")
         return OpenArrivals(context, times, _requests(context, spec, choose, spec.open.users, steps_wanted), send)
     assert spec.trace is not None
     if trace is None:
         raise SimulationError("the traffic is a trace, but no trace was handed in")
-    scaled = (float(time_s) for time_s in (trace.t_s / spec.trace.speed).tolist())
-    return OpenArrivals(context, scaled, _recorded(spec, trace, choose, steps_wanted), send)
+    times = Recorded((trace.t_s / spec.trace.speed).tolist()).instants(context.streams, f"{context.path}.trace")
+    return OpenArrivals(context, times, _recorded(spec, trace, choose, steps_wanted), send)

@@ -10,6 +10,7 @@ Checked  tests/unit/test_probe.py; the identities that `audit` proves hold in ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sim.environment import Environment
@@ -143,6 +144,24 @@ class Level:
         self.changed_at = now
 
 
+class Meter(Level):
+    """An account that somebody else keeps exactly, read when it is needed: its rate over a span is its time average.
+
+    `read()` returns the total so far, e.g. CPU-seconds; the level's average is then cores in use.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self, env: Environment, path: str, read: Callable[[], float]) -> None:
+        super().__init__(env, path)
+        self._read = read
+        self.settle()
+
+    def settle(self) -> None:
+        self.area = self._read()
+        self.changed_at = self.env._now
+
+
 class Tally:
     """Values seen one by one: how many, their sum, the largest."""
 
@@ -167,6 +186,7 @@ class Probe(Protocol):
     def station(self, path: str, servers: float, kind: str) -> Station: ...
     def count(self, path: str) -> Count: ...
     def level(self, path: str, value: float = 0.0) -> Level: ...
+    def meter(self, path: str, read: Callable[[], float]) -> Meter: ...
     def tally(self, path: str) -> Tally: ...
     def note(self, path: str, text: str) -> None:
         """Something worth a line in the report happened now: a breaker opened, a replica was killed."""
@@ -186,6 +206,9 @@ class NullProbe:
 
     def level(self, path: str, value: float = 0.0) -> Level:
         return Level(self._env, path, value)
+
+    def meter(self, path: str, read: Callable[[], float]) -> Meter:
+        return Meter(self._env, path, read)
 
     def tally(self, path: str) -> Tally:
         return Tally(path)

@@ -1,0 +1,138 @@
+"""What breaks first: the limit that binds, named from utilisation, waiting and refusals.
+
+A queue in front of something slow fills up because of what is slow behind it. So limits are asked from the bottom
+up: memory that kills, cores, quotas, connections and threads, permits, rates. Of those that bind at the
+deepest level the one that costs requests most is named. A limit binds when it refuses, kills, throttles or is
+nearly always in use. `--confirm` then moves the limit by a quarter and looks whether the figures follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.assembly import Limit
+
+BUSY = 0.80
+"""Utilisation from which a limit counts as binding (assumed; the wait of M/M/1 is four service times there)."""
+REFUSED_SHARE = 0.005
+"""Share of requests refused by a limit from which it counts as binding (assumed)."""
+THROTTLED_SHARE = 0.10
+"""Share of time a container is throttled from which its quota counts as binding (assumed)."""
+
+DEPTH = {"container_memory": 0, "machine_memory": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3, "rate": 4}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One limit and how hard it binds. `use`: 1 is full; `harm`: comparable within a kind."""
+
+    limit: Limit
+    use: float
+    harm: float
+    binds: bool
+    evidence: str
+
+
+def candidates(limits: Sequence[Limit], tree: Mapping[str, Any]) -> list[Candidate]:
+    """All limits, the binding ones first, deepest first among them; then the others by use."""
+    measured = [candidate for limit in limits if (candidate := _measure(limit, tree)) is not None]
+    best: dict[str, Candidate] = {}
+    for candidate in measured:  # replicas share a setting: the hardest pressed speaks for all
+        known = best.get(candidate.limit.setting)
+        if known is None or (candidate.binds, candidate.harm, candidate.use) > (known.binds, known.harm, known.use):
+            best[candidate.limit.setting] = candidate
+    return sorted(best.values(), key=_rank)
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, float, float]:
+    depth = DEPTH[candidate.limit.kind] if candidate.binds else 0
+    return (0 if candidate.binds else 1, depth, -candidate.harm if candidate.binds else 0.0, -candidate.use)
+
+
+def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
+    match limit.kind:
+        case "machine_cpu":
+            return _machine_cpu(limit, tree["machines"][limit.station])
+        case "machine_memory":
+            return _machine_memory(limit, tree["machines"][limit.station])
+        case "container_cpu":
+            return _container_cpu(limit, tree["containers"][limit.station])
+        case "container_memory":
+            return _container_memory(limit, tree["containers"][limit.station])
+        case "rate":
+            return _rate(limit, tree)
+        case _:
+            return _station(limit, tree)
+
+
+def _machine_cpu(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
+    use, queue = machine["cpu_utilisation"], machine["run_queue"]
+    text = f"cores {use:.0%} busy, {queue:.2g} threads waiting for one on average"
+    return Candidate(limit, use, queue, use >= BUSY, text)
+
+
+def _machine_memory(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
+    kills, use = machine["oom_kills"], machine["memory_peak_share"]
+    return Candidate(limit, use, kills, kills > 0 and use >= 0.999, f"memory peaks at {use:.0%}, {kills:.3g} kills")
+
+
+def _container_cpu(limit: Limit, container: Mapping[str, Any]) -> Candidate:
+    use, throttled = container["cpu_of_limit"], container["throttled_share"]
+    text = f"{use:.0%} of its quota used, throttled {throttled:.0%} of the time"
+    return Candidate(limit, use, container["throttled_threads"], throttled >= THROTTLED_SHARE or use >= BUSY, text)
+
+
+def _container_memory(limit: Limit, container: Mapping[str, Any]) -> Candidate:
+    deaths = container["deaths"]
+    return Candidate(limit, 0.0, deaths, deaths > 0, f"killed {deaths:.3g} times")
+
+
+def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
+    limiter = tree["limiters"][limit.station]
+    share = limiter["refused_share"]
+    if share is None:
+        return None
+    return Candidate(limit, 0.0, limiter["refused"], share >= REFUSED_SHARE, f"refuses {share:.1%} of requests")
+
+
+def _station(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
+    station = tree["stations"][limit.station]
+    arrivals, use = station["arrivals"], station["utilisation"] or 0.0
+    if not arrivals:
+        return None
+    refused = (station["refused"] + station["expired"]) / arrivals
+    is_always_held = limit.setting.endswith(".max_connections")  # an open connection is in use even when it rests
+    binds = refused >= REFUSED_SHARE or (use >= BUSY and not is_always_held)
+    wait = station["mean_wait_ms"] or 0.0
+    text = f"{use:.0%} in use, {refused:.1%} refused or given up, mean wait {wait:.3g} ms"
+    return Candidate(limit, 0.0 if is_always_held else use, arrivals * (wait + 1000.0 * refused), binds, text)
+
+
+def relaxed(value: Any) -> Any:
+    """The value a quarter higher, as the setting would be written."""
+    if isinstance(value, bool):
+        raise TypeError("a switch cannot be relaxed by a quarter")
+    if isinstance(value, int):
+        return -(-value * 5 // 4)
+    if isinstance(value, float):
+        return value * 1.25
+    return value
+
+
+def describe(candidate: Candidate, value: Any) -> dict[str, Any]:
+    """The entry of `result.json`."""
+    return {
+        "station": candidate.limit.station,
+        "limit_path": candidate.limit.setting,
+        "value": value,
+        "binds": candidate.binds,
+        "evidence": candidate.evidence,
+        "confirmed": None,
+    }
+
+
+def binding(ranked: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Those that bind, likeliest first."""
+    return (candidate for candidate in ranked if candidate.binds)

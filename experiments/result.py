@@ -1,0 +1,213 @@
+"""The result of a run: `result.json`, documented in docs/result.md and versioned by `schema_version`.
+
+Figures are means over replications; `intervals` maps their JSON pointers to 95 % Student-t intervals (null where there
+is only one replication). `RunResult` also keeps the replications, for plots over time and paired comparisons.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from experiments.alerts import judge_alerts
+from experiments.bottleneck import candidates, describe
+from experiments.errors import InputError
+from experiments.figures import figures
+from models.system import ObjectiveSpec, SystemSpec
+from sim.replication import Replication, combined_digest
+from sim.statistics import Estimate, estimates, flatten
+
+if TYPE_CHECKING:
+    from experiments.runner import WarmUp
+    from experiments.scenario import Scenario
+    from models.assembly import Limit
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found. `document` is what `--json` prints."""
+
+    document: dict[str, Any]
+    estimates: Mapping[str, Estimate | None]
+    replications: Sequence[Replication]
+    spec: SystemSpec
+    limits: Sequence[Limit]
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal scenario, seed and program version."""
+        return str(self.document["digest"])
+
+    def estimate(self, pointer: str) -> Estimate | None:
+        """Mean and interval of the figure at a JSON pointer, e.g. /latency_ms/all/p95; None where it is null."""
+        return self.estimates.get(pointer)
+
+    def per_replication(self, pointer: str) -> list[float | None]:
+        """The figure of every replication, in order: what paired comparisons need."""
+        return [flatten(figures(replication, self.spec)).get(pointer, 0.0) for replication in self.replications]
+
+    def to_json(self) -> str:
+        return json.dumps(self.document, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def put_together(
+    scenario: Scenario,
+    spec: SystemSpec,
+    replications: Sequence[Replication],
+    limits: Sequence[Limit],
+    seed: int,
+    warm_up: WarmUp,
+    wall_s: float,
+) -> RunResult:
+    """Replications of one scenario as one result."""
+    merged = estimates([flatten(figures(replication, spec)) for replication in replications])
+    tree = unflatten({pointer: None if value is None else value.mean for pointer, value in merged.items()})
+    ranked = candidates(limits, tree)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": scenario.name,
+        "variant": scenario.variant,
+        "settings": list(scenario.settings),
+        "description": spec.description,
+        "seed": seed,
+        "replications": len(replications),
+        "simulated_s": replications[0].recording.end_s,
+        "warm_up": {"seconds": warm_up.seconds, "source": warm_up.source, "is_settled": warm_up.is_settled},
+        "digest": combined_digest(replications),
+        **tree,
+        "breakers": _breakers(replications),
+        "alerts": judge_alerts(spec, replications),
+        "objectives": [_judge(name, objective, merged) for name, objective in spec.objectives.items()],
+        "bottleneck": describe(ranked[0], setting_value(spec, ranked[0].limit.setting)) if ranked else None,
+        "audit": _audit(replications),
+        "notes": _notes(replications),
+        "not_modelled": list(spec.not_modelled),
+        "intervals": _intervals(merged, len(replications)),
+        "provenance": {path: entry.model_dump() for path, entry in scenario.provenance.items()},
+        "wall": _wall(replications, wall_s),
+    }
+    return RunResult(document, merged, replications, spec, limits)
+
+
+def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
+    """A tree of figures from their JSON pointers. Whole numbers are written as such."""
+    tree: dict[str, Any] = {}
+    for pointer, value in flat.items():
+        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+        node = tree
+        for part in parents:
+            node = node.setdefault(part, {})
+        node[last] = int(value) if value is not None and isfinite(value) and value == int(value) else value
+    for name in ("endpoints", "stations", "containers", "machines", "caches", "limiters"):
+        tree.setdefault(name, {})
+    _restore_empty(tree["requests"])
+    for endpoint in tree["endpoints"].values():
+        _restore_empty(endpoint["requests"])
+    return tree
+
+
+def _restore_empty(requests: dict[str, Any]) -> None:
+    """Nobody was refused, or nothing failed: an empty mapping has no pointers."""
+    requests.setdefault("refused", {})
+    requests.setdefault("failed", {})
+
+
+def _intervals(merged: Mapping[str, Estimate | None], count: int) -> dict[str, Any]:
+    return {
+        pointer: None if count < 2 or estimate.low is None else [estimate.low, estimate.high]
+        for pointer, estimate in merged.items()
+        if estimate is not None
+    }
+
+
+def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | None]) -> dict[str, Any]:
+    """Met or breached only where the whole interval says so."""
+    if objective.path not in merged:
+        raise InputError(
+            f"objectives.{name}.path: must point to a figure of the result, got {objective.path!r}. "
+            f"{nearest_pointer(objective.path, list(merged))}"
+        )
+    estimate = merged[objective.path]
+    threshold = objective.at_most if objective.at_most is not None else objective.at_least
+    assert threshold is not None
+    entry = {
+        "name": name,
+        "path": objective.path,
+        "bound": "at_most" if objective.at_most is not None else "at_least",
+        "threshold": threshold,
+        "value": None if estimate is None else estimate.mean,
+        "interval": None,
+        "verdict": "undecided",
+    }
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return entry
+    entry["interval"] = [estimate.low, estimate.high]
+    below, above = estimate.high <= threshold, estimate.low >= threshold
+    is_met, is_breached = (below, above) if objective.at_most is not None else (above, below)
+    entry["verdict"] = "met" if is_met else "breached" if is_breached else "undecided"
+    return entry
+
+
+def nearest_pointer(pointer: str, known: Sequence[str]) -> str:
+    """Advice for a pointer that points nowhere."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(pointer, known, n=3, cutoff=0.3)
+    return f"Did you mean {' or '.join(close)}?" if close else "Look at result.json for the figures there are."
+
+
+def _breakers(replications: Sequence[Replication]) -> dict[str, Any]:
+    """Transitions of every breaker, replication by replication."""
+    found: dict[str, Any] = {}
+    for replication in replications:
+        for time_s, path, text in replication.recording.notes.lines:
+            if path.endswith(".breaker") and " -> " in text:
+                entry = {"replication": replication.replication, "t_s": time_s, "transition": text}
+                found.setdefault(path, {"transitions": []})["transitions"].append(entry)
+    return found
+
+
+def _audit(replications: Sequence[Replication]) -> dict[str, Any]:
+    checks: dict[str, bool] = {}
+    for replication in replications:
+        for check in replication.checks:
+            checks[check.name] = checks.get(check.name, True) and check.passed
+    return {
+        "passed": all(checks.values()),
+        "checks": [{"name": name, "passed": passed} for name, passed in checks.items()],
+    }
+
+
+NOTES_SHOWN = 50
+
+
+def _notes(replications: Sequence[Replication]) -> list[dict[str, Any]]:
+    """What was worth a line, from the first replication."""
+    lines = replications[0].recording.notes.lines[:NOTES_SHOWN]
+    return [{"t_s": time_s, "path": path, "text": text} for time_s, path, text in lines]
+
+
+def _wall(replications: Sequence[Replication], wall_s: float) -> dict[str, Any]:
+    requests = events = 0
+    for replication in replications:
+        requests += replication.recording.arrived
+        events += replication.events
+    return {
+        "seconds": round(wall_s, 3),
+        "requests_per_s": round(requests / wall_s, 1) if wall_s else None,
+        "events": events,
+        "events_per_request": round(events / requests, 2) if requests else None,
+    }
+
+
+def setting_value(spec: SystemSpec, path: str) -> Any:
+    """The value of a setting as it would be written, e.g. "100/60s"."""
+    value: Any = spec.model_dump(mode="json")
+    for name in path.split("."):
+        value = value[name]
+    return value

@@ -1,0 +1,223 @@
+"""Run a scenario: a pilot for the warm-up, independent replications, their figures put together.
+
+Replications are tasks for a `concurrent.futures.Executor`: by default one pool of processes for the whole program,
+made when first needed. A task carries the specification as text and comes back as plain figures.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from experiments.result import RunResult, put_together
+from models.assembly import System, assemble
+from models.system import SystemSpec
+from models.workload import Trace
+from sim.environment import Environment
+from sim.recorder import Recorder, RowSink
+from sim.replication import Replication, pilot_warm_up_s, run_replication
+from sim.streams import Streams
+
+if TYPE_CHECKING:
+    from experiments.scenario import Scenario
+
+PILOT = 1 << 20
+"""Number of the pilot replication: no measured one has it, so its chance is its own."""
+
+WARM_UP_SHARE = 0.1
+"""Left out where the pilot run did not settle; the report then says that the run is too short to conclude."""
+
+BINS_WANTED = 600
+BIN_STEPS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+Progress = Callable[[float, str], None]
+"""Told how much of the run is done (0 to 1) and what is going on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One replication to run, wherever it is run."""
+
+    spec_json: str
+    trace: Trace | None
+    seed: int
+    replication: int
+    duration_s: float | None
+    warm_up_s: float
+    bin_s: float
+
+
+@lru_cache(maxsize=8)
+def _spec(spec_json: str) -> SystemSpec:
+    return SystemSpec.model_validate_json(spec_json)
+
+
+def replicate(
+    task: Task, rows: RowSink | None = None, on_progress: Callable[[float], None] | None = None
+) -> Replication:
+    """Run one replication from a task."""
+    spec = _spec(task.spec_json)
+
+    def build(env: Environment, streams: Streams, recorder: Recorder) -> System:
+        return assemble(spec, env, streams, recorder, task.trace, steps_wanted=rows is not None)
+
+    return run_replication(
+        build,
+        endpoints=list(spec.routes),
+        seed=task.seed,
+        replication=task.replication,
+        duration_s=task.duration_s,
+        warm_up_s=task.warm_up_s,
+        bin_s=task.bin_s,
+        block=_block(spec),
+        rows=rows,
+        on_progress=on_progress,
+    )
+
+
+def _block(spec: SystemSpec) -> int:
+    """Identities drawn at once: as many as are used at about the same time. Changes no value."""
+    users = spec.traffic.users
+    if users is None:
+        return 1024
+    return 16 * (1 << (min(users.population, 64) - 1).bit_length())
+
+
+def bin_width_s(span_s: float) -> float:
+    """Width of the bins of the time series: about `BINS_WANTED` of them."""
+    return next((step for step in BIN_STEPS_S if span_s / step <= BINS_WANTED), BIN_STEPS_S[-1])
+
+
+def run(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    replications: int | None = None,
+    duration_s: float | None = None,
+    warm_up_s: float | None = None,
+    trace: Trace | None = None,
+    rows: RowSink | None = None,
+    executor: Executor | None = None,
+    on_progress: Progress | None = None,
+) -> RunResult:
+    """Run `scenario` and put its replications' figures together.
+
+    What is not given comes from the scenario. `rows` receives every request of every replication in order (they then
+    run one after another, here). Raises `SimulationError` where an audit fails.
+    """
+    started = time.perf_counter()
+    spec = scenario.spec
+    tell: Progress = on_progress or (lambda share, text: None)
+    trace = trace if trace is not None else recorded_trace(scenario)
+    seed = spec.seed if seed is None else seed
+    count = spec.replications if replications is None else replications
+    span_s = None if trace is not None and duration_s is None else (duration_s or spec.duration)
+    bin_s = bin_width_s(float(trace.t_s[-1]) / spec.traffic.trace.speed if span_s is None else span_s)  # type: ignore
+    task = Task(spec.model_dump_json(), trace, seed, PILOT, span_s, 0.0, bin_s)
+    warm_up = find_warm_up(task, spec, warm_up_s, tell)
+    tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
+    done = _run_all(tasks, rows, executor, tell)
+    limits = system_of(spec, trace).limits
+    return put_together(scenario, spec, done, limits, seed, warm_up, time.perf_counter() - started)
+
+
+def recorded_trace(scenario: Scenario) -> Trace | None:
+    """The trace that the scenario names, if it does. Raises InputError."""
+    spec = scenario.spec
+    if spec.traffic.trace is None:
+        return None
+    from experiments.trace import trace_of
+
+    return trace_of(spec, scenario.file(spec.traffic.trace.file))
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """How much of each replication is left out of the figures, and who said so."""
+
+    seconds: float
+    source: str
+    is_settled: bool = True
+
+
+def find_warm_up(task: Task, spec: SystemSpec, given_s: float | None, tell: Progress) -> WarmUp:
+    """The warm-up: as given, as in the scenario, none for a trace, or by MSER-5 on a pilot run."""
+    if given_s is not None:
+        return WarmUp(given_s, "given")
+    if task.trace is not None:
+        return WarmUp(0.0, "none: a trace is measured from its first request")
+    if spec.warm_up != "auto":
+        return WarmUp(float(spec.warm_up), "scenario")
+    tell(0.0, "pilot run for the warm-up")
+    settled_s = pilot_warm_up_s(replicate(task).recording)
+    if settled_s is None:
+        return WarmUp(
+            WARM_UP_SHARE * (task.duration_s or 0.0), "a tenth: the pilot run did not settle", is_settled=False
+        )
+    return WarmUp(settled_s, "MSER-5 on a pilot run")
+
+
+def _run_all(
+    tasks: Sequence[Task], rows: RowSink | None, executor: Executor | None, tell: Progress
+) -> list[Replication]:
+    if len(tasks) == 1 or rows is not None:
+        return _run_here(tasks, rows, tell)
+    pool = executor or default_executor()
+    futures = {pool.submit(replicate, task): task.replication for task in tasks}
+    done: dict[int, Replication] = {}
+    try:
+        for future in as_completed(futures):
+            done[futures[future]] = future.result()
+            tell(len(done) / len(tasks), f"replication {len(done)} of {len(tasks)}")
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        if executor is None:
+            close_executor()
+        raise
+    return [done[number] for number in sorted(done)]
+
+
+def _run_here(tasks: Sequence[Task], rows: RowSink | None, tell: Progress) -> list[Replication]:
+    done = []
+    for number, task in enumerate(tasks):
+
+        def on_progress(instant_s: float, number: int = number, whole_s: float = _span_s(task)) -> None:
+            tell((number + min(1.0, instant_s / whole_s)) / len(tasks), f"replication {number + 1} of {len(tasks)}")
+
+        done.append(replicate(task, rows, on_progress))
+    return done
+
+
+def _span_s(task: Task) -> float:
+    if task.duration_s is not None:
+        return task.duration_s
+    assert task.trace is not None
+    return max(1.0, float(task.trace.t_s[-1]))
+
+
+def default_executor() -> Executor:
+    """The program's one pool of worker processes. Always asked for with the same arguments: others would restart it."""
+    from joblib.externals.loky import get_reusable_executor
+
+    pool: Executor = get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300)
+    return pool
+
+
+def close_executor() -> None:
+    """Stop the worker processes at once, as after Ctrl-C."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300).shutdown(wait=False, kill_workers=True)
+
+
+def system_of(spec: SystemSpec, trace: Trace | None = None) -> System:
+    """The assembled system, not started: for questions about its structure."""
+    env = Environment()
+    recorder = Recorder(env, list(spec.routes), 0.0, 1.0)
+    return assemble(spec, env, Streams(spec.seed, PILOT), recorder, trace)
