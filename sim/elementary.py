@@ -160,10 +160,11 @@ def incomplete_gamma(shape: float, x: Array) -> tuple[Array, Array]:
     return below, above
 
 
-def normal_share(z: Array) -> Array:
-    """The share of the standard normal distribution below `z`."""
-    below, above = incomplete_gamma(0.5, np.minimum(0.5 * z * z, 1e4))
-    return np.where(z < 0.0, 0.5 * above, 0.5 + 0.5 * below)
+def normal_shares(z: Array) -> tuple[Array, Array]:
+    """The shares of the standard normal distribution below and above `z`."""
+    centre, tails = incomplete_gamma(0.5, np.minimum(0.5 * z * z, 1e4))
+    near, far = 0.5 + 0.5 * centre, 0.5 * tails
+    return np.where(z < 0.0, far, near), np.where(z < 0.0, near, far)
 
 
 def _gamma_factor(shape: float, x: Array) -> Array:
@@ -206,29 +207,29 @@ def _gamma_fraction(shape: float, x: Array) -> Array:
     return _gamma_factor(shape, x) * value
 
 
-def gamma_quantile(shape: float, u: Array) -> Array:
-    """The number below which a share `u` of the gamma distribution with this shape and scale 1 lies.
+def gamma_quantile(shape: float, below: Array, above: Array) -> Array:
+    """The number that splits the gamma distribution with this shape and scale 1 into shares `below` and `above`.
 
-    Newton's method where it cannot go astray: below the median on log(share below) as a function of log(x), which is
-    concave; above it on log(share above) as a function of x, which is concave or convex. The start is Wilson and
-    Hilferty's cube, or where it fails, the first term of the series, which is always too small.
+    Both are asked for because the smaller one is the exact one. Newton's method where it cannot go astray: up to the
+    median on log(below) as a function of log(x), which is concave; beyond it on log(above) as a function of x, which
+    is concave or convex. The start is Wilson and Hilferty's cube, or, where that fails, the first term of the series
+    of `below`, which is always too small. What is below 2**-1000 counts as 0.
     """
-    z = normal_quantile(np.maximum(u, 2.0**-1000))
-    root = np.maximum(1.0 - 1.0 / (9.0 * shape) + z / (3.0 * np.sqrt(shape)), 0.0)
-    least = exp((log(np.maximum(u, 2.0**-1000)) + log_gamma(shape + 1.0)) / shape)
-    x = np.maximum(shape * root * root * root, np.maximum(least, 2.0**-1000))
-    lower = u <= 0.5
-    open_ = u > 0.0
+    lower = below <= 0.5
+    z = normal_quantile(np.maximum(np.where(lower, below, above), 2.0**-1000))
+    root = np.maximum(1.0 - 1.0 / (9.0 * shape) + np.where(lower, z, -z) / (3.0 * np.sqrt(shape)), 0.0)
+    least = exp((log(np.maximum(below, 2.0**-1000)) + log_gamma(shape + 1.0)) / shape)
+    x = np.maximum(shape * root * root * root, least)
+    solvable = (below > 0.0) & (least > 2.0**-1000)
+    open_ = solvable.copy()
     for _ in range(100):
         x_open, low = x[open_], lower[open_]
         if not x_open.size:
             break
-        below, above = incomplete_gamma(shape, x_open)
-        weight = _gamma_factor(shape, x_open)
-        share = np.where(low, below, above)
-        target = np.where(low, u[open_], 1.0 - u[open_])
-        step = (log(target) - log(share)) * share / weight
+        shares = np.where(low, *incomplete_gamma(shape, x_open))
+        targets = np.where(low, below[open_], above[open_])
+        step = (log(targets) - log(shares)) * shares / _gamma_factor(shape, x_open)
         moved = np.where(low, x_open * exp(step), np.maximum(x_open - x_open * step, x_open * 0.125))
         x[open_] = moved
         open_[open_] = np.abs(moved - x_open) > x_open * 2.0**-27
-    return np.where(u > 0.0, x, 0.0)
+    return np.where(solvable, x, 0.0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
 from sim.distributions.base import require, require_mean
+from sim.distributions.table import QuantileTable
 from sim.elementary import Array, exp, gamma_quantile, incomplete_gamma, log, log_of
 
 
@@ -40,14 +42,18 @@ class Gamma:
 
     def __post_init__(self) -> None:
         require_mean(self.mean)
-        require(0.05 <= self.shape <= 1000, "shape", "from 0.05 to 1000", self.shape)
+        require(0.1 <= self.shape <= 1000, "shape", "from 0.1 to 1000", self.shape)
 
     @property
     def variance(self) -> float:
         return self.mean * self.mean / self.shape
 
     def ppf(self, u: Array) -> Array:
-        return gamma_quantile(self.shape, u) * (self.mean / self.shape)
+        return self._quantiles.ppf(u) * (self.mean / self.shape)
+
+    @cached_property
+    def _quantiles(self) -> QuantileTable:
+        return QuantileTable(partial(gamma_quantile, self.shape))
 
     def cdf(self, x: Array) -> Array:
         return incomplete_gamma(self.shape, np.maximum(x, 0.0) * (self.shape / self.mean))[0]
@@ -68,11 +74,15 @@ class Erlang:
     def variance(self) -> float:
         return self.mean * self.mean / self.k
 
+    @cached_property
+    def _gamma(self) -> Gamma:
+        return Gamma(self.mean, self.k)
+
     def ppf(self, u: Array) -> Array:
-        return Gamma(self.mean, self.k).ppf(u)
+        return self._gamma.ppf(u)
 
     def cdf(self, x: Array) -> Array:
-        return Gamma(self.mean, self.k).cdf(x)
+        return self._gamma.cdf(x)
 
 
 @dataclass(frozen=True)

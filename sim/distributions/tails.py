@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from sim.distributions.base import LONGEST_S, require, require_mean
-from sim.elementary import Array, exp, exp_of, expm1, log, log_gamma, log_of, normal_quantile, normal_share
+from sim.elementary import Array, exp, exp_of, expm1, log, log_gamma, log_of, normal_quantile, normal_shares
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Lognormal:
         return exp(self._mu + self.sigma * normal_quantile(u))
 
     def cdf(self, x: Array) -> Array:
-        return normal_share((log(np.maximum(x, 0.0)) - self._mu) / self.sigma)
+        return normal_shares((log(np.maximum(x, 0.0)) - self._mu) / self.sigma)[0]
 
 
 @dataclass(frozen=True)
