@@ -6,7 +6,7 @@ Models   `250ms`, `1m30s` (durations), `512M`, `4Gi` (sizes), `100/60s`, `700/s`
 Units    Durations in seconds, sizes in bytes. K, M, G, T are binary, as in Docker, and mean the same as Ki, Mi, Gi, Ti.
 Source   Durations follow Go's time.ParseDuration, with days; sizes follow Docker's units.RAMInBytes, stricter.
 Omits    Months, years, bits, and decimal sizes: `MB` is refused, because half the world reads it as binary.
-Checked  tests/unit/test_quantities.py, tests/properties/test_quantities.py
+Checked  tests/unit/test_quantities.py, tests/properties/test_quantities_properties.py
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SECONDS: Final = {
     "us": Fraction(1, 10**6),
     "ns": Fraction(1, 10**9),
 }
-_PART: Final = re.compile(rf"({_NUMBER})(d|h|ms|m|s|us|ns)(?![A-Za-z]) *")
+_PART: Final = re.compile(rf"({_NUMBER}) ?(d|h|ms|m|s|us|ns)(?![A-Za-z]) *")
 _BYTES: Final = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(rf"({_NUMBER}) ?(?:(B)|([KMGT])i?)")
 _LARGEST_SIZE: Final = 2**63 - 1
@@ -159,7 +159,9 @@ def parse_rate(value: object) -> RateValue:
 def format_rate(rate: RateValue) -> str:
     """The rate as count/period: `100/m`, `700/s`, `1/250ms`."""
     period = format_duration(rate.period_s)
-    return f"{_decimal_text(Decimal(repr(rate.count)))}/{period[1:] if re.fullmatch('1[a-z]+', period) else period}"
+    if re.fullmatch("1[a-z]+", period):
+        period = period[1:]
+    return f"{_decimal_text(Decimal(repr(float(rate.count))))}/{period}"
 
 
 _DURATION_STEP: Final = "Write a number and a unit (ns, us, ms, s, m, h, d)."
@@ -211,14 +213,16 @@ def _is_countable(value: object) -> bool:
 
 
 def _plain(value: object) -> str:
-    return _decimal_text(Decimal(repr(value)))
+    return _decimal_text(Decimal(str(value)))
 
 
 def _shown(value: object) -> str:
     """The value as the user would recognise it, cut to one line."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return "a very large number"
-    text = str(value) if isinstance(value, str | int | float) else type(value).__name__
+    if value is None:
+        return "null"
+    text = str(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
     if not text.isprintable() or not text.strip():
         text = repr(text)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -42,4 +42,9 @@ def require(holds: bool, name: str, requirement: str, got: object) -> None:
 
 
 def require_mean(mean: float) -> None:
-    require(0 < mean <= LONGEST_S, "mean", "above 0 and at most 2**40 s", mean)
+    require(0 < mean <= LONGEST_S, "mean", "above 0 s and at most 2**40 s", in_s(mean))
+
+
+def in_s(duration_s: float) -> str:
+    """A duration as messages show it."""
+    return f"{duration_s:.6g} s"

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.distributions.base import LONGEST_S, require
+from sim.distributions.base import LONGEST_S, in_s, require
 from sim.elementary import Array
 
 
@@ -19,7 +19,7 @@ class Constant:
     value: float
 
     def __post_init__(self) -> None:
-        require(0 <= self.value <= LONGEST_S, "value", "0 or more", self.value)
+        require(0 <= self.value <= LONGEST_S, "value", "0 s or more", in_s(self.value))
 
     @property
     def mean(self) -> float:
@@ -44,8 +44,8 @@ class Uniform:
     high: float
 
     def __post_init__(self) -> None:
-        require(0 <= self.low < LONGEST_S, "low", "0 or more", self.low)
-        require(self.low < self.high <= LONGEST_S, "high", f"above low ({self.low:g})", self.high)
+        require(0 <= self.low < LONGEST_S, "low", "0 s or more", in_s(self.low))
+        require(self.low < self.high <= LONGEST_S, "high", f"above low ({in_s(self.low)})", in_s(self.high))
 
     @property
     def mean(self) -> float:
@@ -76,7 +76,7 @@ class Empirical:
         require(len(self.values) > 0, "values", "at least one", "none")
         require(len(weights) == len(self.values), "weights", f"as many as values ({len(self.values)})", len(weights))
         for value in self.values:
-            require(0 <= value <= LONGEST_S, "values", "0 or more", value)
+            require(0 <= value <= LONGEST_S, "values", "0 s or more", in_s(value))
         for weight in weights:
             require(0 < weight <= 1e12, "weights", "above 0", weight)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.distributions.base import LONGEST_S, require, require_mean
+from sim.distributions.base import LONGEST_S, in_s, require, require_mean
 from sim.elementary import Array, exp, exp_of, expm1, log, log_gamma, log_of, normal_quantile, normal_shares
 
 
@@ -37,9 +37,11 @@ class Lognormal:
         name = f"p{percentile:g}"
         if percentile > 50:
             largest = mean * exp_of(z * z / 2)
-            require(mean < value <= largest, name, f"above the mean ({mean:g}) and at most {largest:.6g}", value)
+            require(
+                mean < value <= largest, name, f"above the mean ({in_s(mean)}) and at most {in_s(largest)}", in_s(value)
+            )
             return cls(mean, z - math.sqrt(max(0.0, z * z - 2 * log_of(value / mean))))
-        require(0 < value < mean, name, f"above 0 and below the mean ({mean:g})", value)
+        require(0 < value < mean, name, f"above 0 s and below the mean ({in_s(mean)})", in_s(value))
         return cls(mean, z + math.sqrt(z * z - 2 * log_of(value / mean)))
 
     @property
@@ -93,8 +95,8 @@ class BoundedPareto:
 
     def __post_init__(self) -> None:
         require(0.05 <= self.shape <= 100, "shape", "from 0.05 to 100", self.shape)
-        require(0 < self.low < LONGEST_S, "low", "above 0", self.low)
-        require(self.low < self.high <= LONGEST_S, "high", f"above low ({self.low:g})", self.high)
+        require(0 < self.low < LONGEST_S, "low", "above 0 s", in_s(self.low))
+        require(self.low < self.high <= LONGEST_S, "high", f"above low ({in_s(self.low)})", in_s(self.high))
 
     @cached_property
     def _spread(self) -> float:
