@@ -499,6 +499,20 @@ def test_levels_counts_and_tallies_after_the_warm_up():
     assert seen == [(4, 50.0, 20.0), (2, 20.0, 10.0)]
 
 
+def test_a_meter_is_the_rate_of_what_it_reads():
+    """A core that works from 1 s to 4 s, read at the end of the warm-up, at the bins and at the end."""
+    env = Environment()
+    recorder = Recorder(env, ENDPOINTS, 3.0, 2.0)
+    recorder.meter("cpu_s", lambda: min(max(env.now - 1.0, 0.0), 3.0))
+    with pytest.raises(SimulationError, match="cpu_s: asked for twice"):
+        recorder.level("cpu_s")
+    play([one_request(0, 0.0, 7.0)], recorder, env, 8.0)
+    result = recorder.result()
+    assert result.whole.levels["cpu_s"].mean == 3 / 8
+    assert result.measured.levels["cpu_s"].mean == 1 / 5
+    assert result.samples.levels[:, 0].tolist() == [0.5, 1.0, 0.0, 0.0]
+
+
 def iter_of(function, *arguments):
     function(*arguments)
     return
