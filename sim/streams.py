@@ -8,7 +8,7 @@ Units    Seconds. Drawn durations are multiples of 2**-30 s, so that their sums 
 Source   Philox 4x64-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405) of numpy: key = blake2b(seed, replication,
          purpose), counter = (identity // 4, lane, 0, 0).
 Omits    Antithetic and quasi-random draws.
-Checked  tests/unit/test_streams.py, tests/properties/test_streams.py
+Checked  tests/unit/test_streams.py, tests/properties/test_streams_properties.py
 """
 
 from __future__ import annotations
