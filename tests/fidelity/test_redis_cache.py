@@ -140,6 +140,17 @@ def test_expired_entries_use_memory_until_they_are_freed() -> None:
     assert stand.count("expired") == 5
 
 
+def test_whatever_has_expired_is_freed_at_the_next_command() -> None:
+    stand = Stand(ttl="10s")
+    for key in range(3):
+        stand.at(5.0 * key, "store", key)
+    held = []
+    for when in (10.0, 12.0, 16.0, 30.0):
+        stand.at(when, "lookup", 9)
+        held.append(stand.host.memory_bytes // 1100)
+    assert held == [3, 2, 1, 0]
+
+
 def test_an_entry_is_gone_only_after_its_instant() -> None:
     stand = Stand(ttl="10s")
     stand.at(0.0, "store", 1)

@@ -142,6 +142,20 @@ def test_costs_differ_by_lane_and_command_but_not_by_order() -> None:
     assert times(order) == pytest.approx(times(order[::-1]), abs=1e-12)
 
 
+def test_keys_belong_to_the_identity_of_a_request_not_to_when_it_comes() -> None:
+    part = built(Environment(), REDIS, Standalone())._classes["hot"]
+    keys = [[part.key_of(Request(ordinal, identity, 0, 0, 0, 0.0)) for identity in range(50)] for ordinal in (1, 99)]
+    assert keys[0] == keys[1]
+
+
+def test_expired_entries_go_one_by_one_and_not_before_their_time() -> None:
+    entries = Entries(10.0)
+    for key, stored_s in enumerate([0.0, 5.0, 5.0, 7.0]):
+        entries.store(key, stored_s)
+    freed = [entries.free_expired(now) for now in (10.0, 10.5, 15.0, 15.5, 17.0, 17.5)]
+    assert freed == [0, 1, 0, 2, 0, 1]
+
+
 def test_a_class_without_a_ttl_never_expires() -> None:
     entries = Entries(None)
     entries.store(1, 0.0)
