@@ -7,7 +7,7 @@ Units    Instants and pauses in seconds, rates per second. Drawn instants are mu
 Source   Varying rates by inversion of the cumulative rate (Cinlar 1975, Introduction to Stochastic Processes, 4.7).
          MMPP: Fischer and Meier-Hellstern 1993, doi:10.1016/0166-5316(93)90035-S.
 Omits    Batches; gaps that depend on each other other than through the rate; session lengths other than geometric.
-Checked  tests/unit/test_arrivals.py, tests/theory/test_distributions.py
+Checked  tests/unit/test_arrivals.py, tests/theory/test_arrivals_theory.py
 
 Gap n is value[n] of a stream of its own, so another rate keeps the draws: the same arrivals come sooner or later.
 Instants are added up in whole steps of 2**-30 s, so the last one is as exact as the first. Use:

@@ -7,7 +7,7 @@ Units    Seconds, where the values are durations.
 Source   Textbook forms (Law, Simulation Modeling and Analysis, 5th ed., chapter 8); two-branch hyperexponential with
          balanced means (Tijms 2003, appendix B).
 Omits    Correlation between draws; distributions that can be negative.
-Checked  tests/unit/test_distributions.py, tests/theory/test_distributions.py
+Checked  tests/unit/test_distributions.py, tests/theory/test_distributions_theory.py
 
 They use `sim.elementary`, so that a draw is the same to the last bit on every machine.
 """
