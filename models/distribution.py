@@ -161,13 +161,13 @@ class EmpiricalSpec(_DistributionSpec):
     """Measured values, drawn as they are."""
 
     kind: Literal["empirical"] = "empirical"
-    values: tuple[NonNegativeDuration, ...] = Field(min_length=1, description="Measured durations.")
-    weights: tuple[PositiveFloat, ...] | None = Field(
-        default=None, description="How often each was measured. Default: once each."
+    values: tuple[NonNegativeDuration, ...] = Field(description="Measured durations, at least one.")
+    weights: tuple[PositiveFloat, ...] = Field(
+        default=(), description="How often each was measured. Default: once each."
     )
 
     def distribution(self) -> Distribution:
-        return distributions.Empirical(self.values, self.weights or ())
+        return distributions.Empirical(self.values, self.weights)
 
 
 def _bare_duration(value: Any) -> Any:
