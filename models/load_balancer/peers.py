@@ -14,9 +14,10 @@ NEVER: Final = -(1 << 62)
 class Peer:
     """What nginx remembers of a server."""
 
-    __slots__ = ("accessed_s", "checked_s", "connections", "current", "effective", "fails", "weight")
+    __slots__ = ("accessed_s", "checked_s", "connections", "current", "effective", "fails", "index", "weight")
 
-    def __init__(self, weight: int) -> None:
+    def __init__(self, index: int, weight: int) -> None:
+        self.index = index
         self.weight = weight
         self.effective = weight
         """The weight it is chosen by: lowered by failures, raised by 1 with every selection it takes part in."""
@@ -30,12 +31,14 @@ class Peer:
 class PeerSet:
     """Chooses servers and learns from how they did. Decides; never waits. `now_s` is simulated time."""
 
-    __slots__ = ("_fail_timeout_s", "_least_conn", "_max_fails", "_phase_s", "peers")
+    __slots__ = ("_fail_timeout_s", "_failing", "_least_conn", "_max_fails", "_phase_s", "peers")
 
     def __init__(
         self, weights: Sequence[int], balancing: Balancing, max_fails: int, fail_timeout_s: int, clock_phase_s: float
     ) -> None:
-        self.peers = [Peer(weight) for weight in weights]
+        self.peers = [Peer(index, weight) for index, weight in enumerate(weights)]
+        self._failing = 0
+        """Peers with failures to their name: while there are none, all are eligible."""
         self._least_conn = balancing == "least_conn"
         self._max_fails = max_fails
         self._fail_timeout_s = fail_timeout_s
@@ -48,21 +51,17 @@ class PeerSet:
             peers[0].connections += 1
             return 0
         second = int(now_s + self._phase_s)
-        candidates = [
-            index
-            for index, peer in enumerate(peers)
-            if not tried >> index & 1 and (not peer.fails or self._is_eligible(peer, second))
-        ]
-        if self._least_conn:
-            candidates = self._least_connected(candidates)
+        candidates = peers if not (tried or self._failing) else self._eligible(tried, second)
         if not candidates:
             return None
-        chosen = candidates[0] if self._least_conn and len(candidates) == 1 else self._next_in_turn(candidates)
-        peer = peers[chosen]
-        if second - peer.checked_s > self._fail_timeout_s:
-            peer.checked_s = second
-        peer.connections += 1
-        return chosen
+        if self._least_conn:
+            candidates = _least_connected(candidates)
+        # nginx takes turns among equals only; a least loaded server that has no equal is simply taken
+        chosen = candidates[0] if self._least_conn and len(candidates) == 1 else _next_in_turn(candidates)
+        if second - chosen.checked_s > self._fail_timeout_s:
+            chosen.checked_s = second
+        chosen.connections += 1
+        return chosen.index
 
     def free(self, index: int, failed: bool, now_s: float) -> Literal["down", "up"] | None:
         """An attempt has ended. Says whether its server is left out from now on, or comes back."""
@@ -70,50 +69,57 @@ class PeerSet:
         peer.connections -= 1
         if len(self.peers) == 1:
             return None
-        max_fails = self._max_fails
         if failed:
+            self._failing += not peer.fails
             peer.fails += 1
             peer.accessed_s = peer.checked_s = int(now_s + self._phase_s)
-            if max_fails:
-                peer.effective = max(0, peer.effective - peer.weight // max_fails)
-                if peer.fails == max_fails:
+            if self._max_fails:
+                peer.effective = max(0, peer.effective - peer.weight // self._max_fails)
+                if peer.fails == self._max_fails:
                     return "down"
-        elif peer.accessed_s < peer.checked_s:
-            was_down = 0 < max_fails <= peer.fails
+        elif peer.fails and peer.accessed_s < peer.checked_s:
+            was_down = 0 < self._max_fails <= peer.fails
             peer.fails = 0
+            self._failing -= 1
             if was_down:
                 return "up"
         return None
 
-    def _is_eligible(self, peer: Peer, second: int) -> bool:
-        return not 0 < self._max_fails <= peer.fails or second - peer.checked_s > self._fail_timeout_s
+    def _eligible(self, tried: int, second: int) -> list[Peer]:
+        """Those not tried that have not failed too often, or not of late."""
+        max_fails, fail_timeout_s = self._max_fails, self._fail_timeout_s
+        return [
+            peer
+            for peer in self.peers
+            if not tried >> peer.index & 1
+            and (not 0 < max_fails <= peer.fails or second - peer.checked_s > fail_timeout_s)
+        ]
 
-    def _least_connected(self, candidates: list[int]) -> list[int]:
-        """Those with the fewest connections by weight. Compared by products: nginx has no fractions here."""
-        peers = self.peers
-        least: list[int] = []
-        for index in candidates:
-            if least:
-                peer, best = peers[index], peers[least[0]]
-                mine, theirs = peer.connections * best.weight, best.connections * peer.weight
-                if mine > theirs:
-                    continue
-                if mine < theirs:
-                    least.clear()
-            least.append(index)
-        return least
 
-    def _next_in_turn(self, candidates: list[int]) -> int:
-        """Smooth weighted round robin: all gain their weight, the richest is chosen and pays what all gained."""
-        peers = self.peers
-        chosen, total = candidates[0], 0
-        for index in candidates:
-            peer = peers[index]
-            peer.current += peer.effective
-            total += peer.effective
-            if peer.effective < peer.weight:
-                peer.effective += 1
-            if peer.current > peers[chosen].current:
-                chosen = index
-        peers[chosen].current -= total
-        return chosen
+def _least_connected(candidates: list[Peer]) -> list[Peer]:
+    """Those with the fewest connections by weight. Compared by products: nginx has no fractions here."""
+    best = candidates[0]
+    least: list[Peer] = []
+    for peer in candidates:
+        mine, theirs = peer.connections * best.weight, best.connections * peer.weight
+        if mine < theirs:
+            best = peer
+            least = [peer]
+        elif mine == theirs:
+            least.append(peer)
+    return least
+
+
+def _next_in_turn(candidates: list[Peer]) -> Peer:
+    """Smooth weighted round robin: all gain their weight, the richest is chosen and pays what all gained."""
+    chosen, total = candidates[0], 0
+    for peer in candidates:
+        effective = peer.effective
+        peer.current += effective
+        total += effective
+        if effective < peer.weight:
+            peer.effective = effective + 1
+        if peer.current > chosen.current:
+            chosen = peer
+    chosen.current -= total
+    return chosen
