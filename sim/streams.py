@@ -32,6 +32,7 @@ USERS_LIMIT: Final = 1 << 20
 """Closed users have numbers below this."""
 
 _KEPT_VALUES: Final = 1 << 19
+_FEW_USERS: Final = 1 << 12
 _KEPT_VALUES_PER_USER: Final = 64
 """A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
 
@@ -84,9 +85,9 @@ class Streams:
         Users of a block who have drifted apart make it wait for the slowest; so where there are many users, few of
         them share a block.
         """
-        if users * _KEPT_VALUES_PER_USER <= _KEPT_VALUES:
+        if users <= _FEW_USERS:
             return cls(seed, replication)
-        return cls(seed, replication, 64, users * _KEPT_VALUES_PER_USER)
+        return cls(seed, replication, 256, max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER))
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""

@@ -94,10 +94,10 @@ def test_nothing_is_computed_before_it_is_asked_for(monkeypatch):
 
 def test_many_users_get_small_blocks_and_the_same_values():
     few, many = Streams.for_users(1, 0, 100), Streams.for_users(1, 0, 100_000)
-    assert (few._block, many._block) == (1024, 64)
+    assert (few._block, many._block) == (1024, 256)
     for purpose, of in (("d", lambda s: s.draws("d", SERVICE)), ("c", lambda s: s.choices("c", [1, 2]))):
         one, other = of(few), of(many)
-        for identity in (0, 63, 64, closed_identity(99_999, 1234)):
+        for identity in (0, 255, 256, closed_identity(99_999, 1234)):
             assert one.at(identity) == other.at(identity), purpose
             assert type(one.at(identity)) is type(other.at(identity)) is (float if purpose == "d" else int)
 
