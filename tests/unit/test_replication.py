@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import fields, is_dataclass
 
 import numpy as np
@@ -222,3 +225,20 @@ def test_a_pilot_run_tells_where_the_warm_up_ends():
     assert warm_up_s % 2.0 == 0.0
     assert pilot_warm_up_s(replicate(FillsUp, duration_s=90.0, warm_up_s=0.0, bin_s=1.0).recording) is None
     assert pilot_warm_up_s(replicate(lambda *a: OneQueue(*a, last=0), warm_up_s=0.0).recording) is None
+
+
+WITHOUT_WIDE_VECTORS = "X86_V4 AVX512_ICL AVX512_SPR"
+
+
+def test_a_processor_without_wide_vectors_leaves_the_same_replication():
+    """Not only the digest: every count, sum and quantile of the recording, to the last bit."""
+    code = (
+        "import hashlib, pickle, runpy, sys;"
+        "test = runpy.run_path(sys.argv[1]);"
+        "print(hashlib.blake2b(pickle.dumps(test['replicate'](duration_s=400.0).recording)).hexdigest())"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", code, __file__], env=env, capture_output=True, check=True).stdout
+        for env in (dict(os.environ), {**os.environ, "NPY_DISABLE_CPU_FEATURES": WITHOUT_WIDE_VECTORS})
+    }
+    assert len(found) == 1
