@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.recorder.record import MEASURED_PARTS, OUTCOMES, PARTS, Batch, Recorded, split_cause
+from sim.recorder.record import MEASURED_PARTS, PARTS, Batch, Recorded, split_cause
 from sim.statistics import BINS, Floats, Integers, LogHistogram, bin_edges
 
 COARSE: Final = 8
@@ -192,8 +192,3 @@ class RequestTotals:
         histogram.smallest = float(self._smallest_s[row])
         histogram.largest = float(self._largest_s[row])
         return histogram
-
-
-def outcome_number(name: str) -> int:
-    """The number of an outcome's name. ValueError for any other text."""
-    return OUTCOMES.index(name)
