@@ -230,9 +230,7 @@ def bin_edges(merged: int = 1) -> Floats:
 _EDGES: Final = bin_edges()
 
 
-def interpolated_quantile(
-    counts: npt.NDArray[Any], edges: Floats, q: float, smallest: float, largest: float
-) -> float:
+def interpolated_quantile(counts: npt.NDArray[Any], edges: Floats, q: float, smallest: float, largest: float) -> float:
     """The q-quantile of binned values, linear within its bin and never outside what was seen."""
     running = np.cumsum(counts)
     target = q * float(running[-1])

@@ -46,9 +46,7 @@ class Series:
     def start_s(self) -> Floats:
         return self.bins.astype(np.float64) * self.bin_s
 
-    def ended(
-        self, *, outcome: int | None = None, endpoint: int | None = None, least_status: int = 0
-    ) -> Integers:
+    def ended(self, *, outcome: int | None = None, endpoint: int | None = None, least_status: int = 0) -> Integers:
         """Ended requests by bin: of one outcome, one endpoint, with at least this status (500: server errors)."""
         chosen = self.ends_status >= least_status
         if outcome is not None:
