@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from models.assembly import Limit
+from sim.quantities import RateValue, format_rate, format_size, parse_rate, parse_size
 
 BUSY = 0.80
 """Utilisation from which a limit counts as binding (assumed; the wait of M/M/1 is four service times there)."""
@@ -20,6 +22,9 @@ REFUSED_SHARE = 0.005
 """Share of requests refused by a limit from which it counts as binding (assumed)."""
 THROTTLED_SHARE = 0.10
 """Share of time a container is throttled from which its quota counts as binding (assumed)."""
+
+FULL = 0.98
+"""Share of a machine's memory from which kills are put down to it, not to a container's own limit (assumed)."""
 
 DEPTH = {"container_memory": 0, "machine_memory": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3, "rate": 4}
 
@@ -74,8 +79,10 @@ def _machine_cpu(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
 
 
 def _machine_memory(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
-    kills, use = machine["oom_kills"], machine["memory_peak_share"]
-    return Candidate(limit, use, kills, kills > 0 and use >= 0.999, f"memory peaks at {use:.0%}, {kills:.3g} kills")
+    kills, peak = machine["oom_kills"], machine["memory_peak_share"]
+    is_full = kills > 0 and peak >= FULL
+    # most of the memory is held at rest and does not grow with the load: only a full one says what breaks first
+    return Candidate(limit, 1.0 if is_full else 0.0, kills, is_full, f"memory peaks at {peak:.0%}, {kills:.3g} kills")
 
 
 def _container_cpu(limit: Limit, container: Mapping[str, Any]) -> Candidate:
@@ -111,14 +118,15 @@ def _station(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
 
 
 def relaxed(value: Any) -> Any:
-    """The value a quarter higher, as the setting would be written."""
-    if isinstance(value, bool):
-        raise TypeError("a switch cannot be relaxed by a quarter")
+    """A limit a quarter higher, written as the setting is: 2 -> 3, 0.5 -> 0.625, 512M -> 640M, 100/60s -> 125/60s."""
     if isinstance(value, int):
         return -(-value * 5 // 4)
     if isinstance(value, float):
         return value * 1.25
-    return value
+    if "/" in value:
+        rate = parse_rate(value)
+        return format_rate(RateValue(float(ceil(rate.count * 1.25)), rate.period_s))
+    return format_size(parse_size(value) * 5 // 4)
 
 
 def describe(candidate: Candidate, value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from experiments.confirm import confirm as find_what_binds
 from experiments.result import RunResult, put_together
 from models.assembly import System, assemble
 from models.system import SystemSpec
@@ -74,18 +75,10 @@ def replicate(
         duration_s=task.duration_s,
         warm_up_s=task.warm_up_s,
         bin_s=task.bin_s,
-        block=_block(spec),
+        users=None if spec.traffic.users is None else spec.traffic.users.population,
         rows=rows,
         on_progress=on_progress,
     )
-
-
-def _block(spec: SystemSpec) -> int:
-    """Identities drawn at once: as many as are used at about the same time. Changes no value."""
-    users = spec.traffic.users
-    if users is None:
-        return 1024
-    return 16 * (1 << (min(users.population, 64) - 1).bit_length())
 
 
 def bin_width_s(span_s: float) -> float:
@@ -103,12 +96,14 @@ def run(
     trace: Trace | None = None,
     rows: RowSink | None = None,
     executor: Executor | None = None,
+    confirm: bool = False,
     on_progress: Progress | None = None,
 ) -> RunResult:
     """Run `scenario` and put its replications' figures together.
 
     What is not given comes from the scenario. `rows` receives every request of every replication in order (they then
-    run one after another, here). Raises `SimulationError` where an audit fails.
+    run one after another, here). `confirm` relaxes the limit that binds by a quarter, runs again, and notes what moves.
+    Raises `SimulationError` where an audit fails.
     """
     started = time.perf_counter()
     spec = scenario.spec
@@ -123,7 +118,18 @@ def run(
     tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
     done = _run_all(tasks, rows, executor, tell)
     limits = system_of(spec, trace).limits
-    return put_together(scenario, spec, done, limits, seed, warm_up, time.perf_counter() - started)
+    result = put_together(scenario, spec, done, limits, seed, warm_up, time.perf_counter() - started)
+    if confirm:
+
+        def run_again(changed: Scenario) -> RunResult:
+            tell(0.0, f"again with {changed.settings[-1]}")
+            return run(
+                changed, seed=seed, replications=count, duration_s=duration_s, warm_up_s=warm_up.seconds, trace=trace,
+                executor=executor, on_progress=on_progress,
+            )  # fmt: skip
+
+        find_what_binds(scenario, result, run_again)
+    return result
 
 
 def recorded_trace(scenario: Scenario) -> Trace | None:

@@ -100,11 +100,14 @@ def run_replication(
     warm_up_s: float,
     bin_s: float,
     block: int = 1024,
+    users: int | None = None,
     rows: RowSink | None = None,
     on_progress: Callable[[float], None] | None = None,
     strict: bool = True,
 ) -> Replication:
     """Run what `build` builds for `duration_s` (None: until nothing is left to happen, for traces).
+
+    `block` and `users` (of a closed population) say how many draws are computed at once; they change no value.
 
     `on_progress` is told the simulated instant reached. Raises SimulationError when the audit fails, unless it is
     not `strict`: then the failed checks are in the result.
@@ -114,7 +117,8 @@ def run_replication(
     began = perf_counter()
     env = Environment()
     recorder = Recorder(env, endpoints, warm_up_s, bin_s, rows, replication=replication)
-    system = build(env, Streams(seed, replication, block), recorder)
+    streams = Streams(seed, replication, block) if users is None else Streams.for_users(seed, replication, users)
+    system = build(env, streams, recorder)
     if tuple(system.endpoints) != recorder.endpoints:
         raise SimulationError(f"built with endpoints {list(system.endpoints)}, recorded are {list(endpoints)}")
     system.start()
