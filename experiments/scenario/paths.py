@@ -14,7 +14,7 @@ from typing import Any
 Key = str | int
 Path = tuple[Key, ...]
 
-_BARE = re.compile(r"[^.=\"'\s\[\]]+")
+_BARE = re.compile(r"[^.=\"'\s\[\]\x00-\x1f\x7f]+")
 _SUGGESTIONS = 3
 
 

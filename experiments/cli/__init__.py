@@ -1,0 +1,44 @@
+"""The commands, one file each; what they share is in `common`. Nothing here loads the simulator before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from experiments.cli.common import Commands, guarded, print_version
+from experiments.cli.dashboard import dashboard
+from experiments.cli.replay import replay
+from experiments.cli.run import run
+from experiments.cli.scenarios import scenarios
+from experiments.cli.sweep import sweep
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the version and leave.",
+)
+def windtunnel() -> None:
+    """A wind tunnel for the deployment you are about to make.
+
+    Describe machines, services and traffic in one YAML file; see whether it holds, what breaks first, and why.
+
+    \b
+    windtunnel scenarios                  what comes with the program
+    windtunnel run maltan/early           will it hold?
+    windtunnel run my.yaml --set traffic.users.population=200
+    """
+
+
+for _command in (run, replay, sweep, scenarios, dashboard):
+    windtunnel.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit code; never raises."""
+    return guarded(windtunnel, arguments)

@@ -1,0 +1,233 @@
+"""What commands share: options, progress, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from experiments.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    _ParamType = click.ParamType[float]
+else:
+    _ParamType = click.ParamType  # not generic in all supported releases
+
+EXIT_BREACHED, EXIT_INPUT, EXIT_SIMULATION, EXIT_STOPPED, EXIT_TERMINATED = 1, 2, 3, 130, 143
+EXIT_PIPE_CLOSED = 141
+
+QUIET_S = 2.0
+"""Where nobody watches, progress is told only of what takes longer than this, ..."""
+EVERY_S = 10.0
+"""... and not more often than this."""
+PLAIN_WIDTH = 120
+"""Columns of a report that goes to a file or a pipe."""
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """Lists commands in the order in which one meets them, not alphabetically."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class DurationType(_ParamType):
+    """A duration with its unit."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from sim.quantities import parse_duration
+
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error).removesuffix("."), param, ctx)
+        if seconds <= 0:
+            self.fail(f"must be more than 0, got {value}", param, ctx)
+        return seconds
+
+
+DURATION = DurationType()
+
+
+def choice_options(command: _Decorated) -> _Decorated:
+    """The options that say what is simulated, the same for every command that runs something."""
+    for option in reversed(
+        (
+            click.option("--set", "settings", metavar="PATH=VALUE", multiple=True, help="Change a value; null unsets."),
+            click.option("--variant", metavar="NAME", help="Apply one of the scenario's variants, before any --set."),
+            click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of all chance."),
+            click.option("--replications", type=click.IntRange(1, 100_000), metavar="R", help="Independent reruns."),
+            click.option("--duration", type=DURATION, metavar="T", help="Simulated time of a replication, e.g. 10m."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(command: _Decorated) -> _Decorated:
+    """The options that say what becomes of the result of a run."""
+    for option in reversed(
+        (
+            click.option("--out", metavar="DIR", help="Write result.json and report.txt into this folder."),
+            click.option("--requests", metavar="FILE", help="Write one row a request to a .parquet or .csv file."),
+            click.option("--steps", is_flag=True, help="With --requests: a column of seconds for every step as well."),
+            click.option("--json", "as_json", is_flag=True, help="Print result.json instead of the report."),
+            click.option("--confirm", is_flag=True, help="Relax the limit that binds by a quarter and see what moves."),
+            click.option("--fail-on-breach", is_flag=True, help="Exit with 1 when an objective is breached."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"windtunnel {version('windtunnel')}")
+        ctx.exit(0)
+
+
+def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
+    """Run a command; whatever happens becomes lines on standard error and an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments), prog_name="windtunnel", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except BaseException as error:
+        return _told(error)
+    return code if isinstance(code, int) else 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """Asked to stop by SIGTERM: clean up like after Ctrl-C."""
+
+
+def _terminated(*_: object) -> None:
+    raise _Terminated
+
+
+def _told(error: BaseException) -> int:
+    """Say what happened in as few words as it takes. Returns the exit code."""
+    if isinstance(error, InputError):
+        return _say(error.lines, EXIT_INPUT)
+    if type(error).__name__ == "NoArgsIsHelpError":  # older releases of click print the help themselves
+        click.echo(str(error), err=True)
+        return EXIT_INPUT
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        name = context.command_path if context is not None else "windtunnel"
+        return _say([f"{name}: {_sentence(error.format_message())} See {name} --help."], EXIT_INPUT)
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        code = EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_STOPPED
+        return _say(["Stopped: nothing was kept."], code)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else EXIT_SIMULATION
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        _drop_output()
+        return EXIT_PIPE_CLOSED
+    return _told_of_fault(error)
+
+
+def _told_of_fault(error: BaseException) -> int:
+    """The simulation is wrong, or the program is: worth a report, so everything is shown that helps to make one."""
+    from sim.errors import SimulationError
+
+    if isinstance(error, SimulationError):
+        return _say([f"Simulation error: {error}", "This is a fault of the model, not of the input."], EXIT_SIMULATION)
+    if isinstance(error, MemoryError) or type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
+        return _say(["A worker ran out of memory or was killed. Shorten the run, or use less load."], EXIT_SIMULATION)
+    if isinstance(error, OSError) and error.filename is not None:
+        return _say([f"{error.filename}: {(error.strerror or str(error)).lower()}."], EXIT_INPUT)
+    traceback.print_exception(error)
+    return EXIT_SIMULATION
+
+
+def _say(lines: Sequence[str], code: int) -> int:
+    with suppress(OSError):
+        for line in lines:
+            click.echo(line, err=True)
+    return code
+
+
+def _sentence(message: str) -> str:
+    text = " ".join(message.split())
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _drop_output() -> None:
+    """Nobody reads on: let the interpreter flush into nowhere when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):
+        os.dup2(null, sys.stdout.fileno())
+
+
+def console_for(file: IO[str]) -> Console:
+    """A console that does not cut tables where nobody looks at a screen."""
+    from rich.console import Console
+
+    console = Console(file=file, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(file=file, highlight=False, emoji=False, width=PLAIN_WIDTH)
+    return console
+
+
+Tell = Callable[[float, str], None]
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Tell]:
+    """Where to tell how far a run is: a bar where somebody watches, a line now and then where a log does."""
+    if sys.stderr.isatty():
+        with _bar(title) as tell:
+            yield tell
+    else:
+        yield _Lines(title).tell
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def tell(share: float, text: str) -> None:
+            bar.update(task, completed=share, description=f"{title}: {text}")
+
+        yield tell
+
+
+class _Lines:
+    """Plain lines, rarely."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._next_at = time.monotonic() + QUIET_S
+
+    def tell(self, share: float, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + EVERY_S
+            click.echo(f"{self._title}: {text}, {share:.0%}", err=True)

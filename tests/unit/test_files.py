@@ -1,0 +1,99 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import InputError
+from experiments.files import check_folder, replacing, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_appears_when_the_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with replacing(target) as part:
+        assert part.parent == tmp_path
+        part.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_when_the_block_does_not(fault: type[BaseException], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def write() -> None:
+        with replacing(target) as part:
+            part.write_text("half of the ne")
+            raise fault
+
+    with pytest.raises(fault):
+        write()
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_rights_are_those_of_the_file_that_is_replaced_else_of_any_new_file(tmp_path: Path) -> None:
+    old, plain, new = tmp_path / "old", tmp_path / "plain", tmp_path / "new"
+    old.write_text("")
+    old.chmod(0o640)
+    plain.write_text("")
+    for path in (old, new):
+        write_text(path, "x")
+    assert old.stat().st_mode & 0o777 == 0o640
+    assert new.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_link_keeps_pointing_to_the_file_it_names(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    link.symlink_to(real)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_block(tmp_path: Path) -> None:
+    reached = []
+
+    def write(target: Path) -> None:
+        with replacing(target):
+            reached.append(target)
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for target in (tmp_path / "folder", tmp_path / "none" / "a", tmp_path / "file" / "a", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="must be"):
+            write(target)
+    assert reached == []
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_an_error_about_another_file_is_not_blamed_on_this_one(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "a"):
+            (tmp_path / "other").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        write()
+    assert names(tmp_path) == []
+
+
+def test_folders_are_checked_without_being_made(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b")
+    assert names(tmp_path) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="must be a folder, got the file"):
+        check_folder(tmp_path / "file" / "b")
+    if os.geteuid():
+        tmp_path.chmod(0o500)
+        with pytest.raises(InputError, match="must be writable"):
+            check_folder(tmp_path / "a")
