@@ -7,28 +7,31 @@ Models   A `Light` process is a generator that may yield a float (a delay in sec
 Units    Seconds.
 Source   SimPy 4.1 (simpy/core.py, simpy/events.py): heap entries stay (time, priority, number, event), so every
          stock process, event and resource runs here with identical results.
-Checked  tests/unit/test_environment.py, tests/properties/test_environment.py
+Checked  tests/unit/test_environment.py, tests/properties/test_environment_properties.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from heapq import heappop, heappush
-from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, Protocol
 
 import simpy
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT, Event
 
-from sim.errors import SimulationError
+from sim.errors import Failure, SimulationError
 
-type_ = type
+type_, next_ = type, next
 Activity = Generator[Any, Any, Any]
 """What a light process runs: a generator yielding delays (float), None (parked) or SimPy events."""
 
 ENDED = -1
 """Ticket of a light process that has ended, and of a timer that is disarmed: equals no heap entry's number."""
+
+_RETURNED = object()
+"""Instead of what a process yields: it has returned."""
 
 
 class Waitable(Protocol):
@@ -38,43 +41,53 @@ class Waitable(Protocol):
 
 
 class Light:
-    """A process that is its own heap entry. Make one with `Environment.start`."""
+    """A process that is its own heap entry. Made by `Environment.start`, without an `__init__`: that call would cost a
+    fiftieth of a request."""
 
-    __slots__ = ("env", "error", "generator", "on_end", "send", "ticket", "value", "waiting")
+    __slots__ = ("env", "generator", "on_end", "ticket", "value", "waiting")
 
-    def __init__(self, env: Environment, generator: Activity, on_end: Callable[[Any], None] | None) -> None:
-        self.env = env
-        self.generator = generator
-        self.send = generator.send
-        self.ticket = ENDED
-        self.waiting: Waitable | None = None
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.on_end = on_end
+    env: Environment
+    generator: Any  # an Activity; typing's Generator does not know of gi_suspended
+    on_end: Callable[[Any], None] | None
+    ticket: int
+    waiting: Waitable | None
+    value: Any
+    """What the `yield` it is at will return, or the error (`_Thrown`) that it will raise."""
 
     @property
     def is_alive(self) -> bool:
-        return getgeneratorstate(self.generator) != GEN_CLOSED
+        generator = self.generator
+        return generator.gi_suspended or generator.gi_running or generator.gi_frame is not None
 
-    def _after_event(self, event: Event) -> None:
-        """Go on after a stock SimPy event: the bridge from its callbacks to this process."""
-        if isinstance(self.waiting, _EventWait) and self.waiting.event is event:
-            if not event._ok:
-                event._defused = True
-                self.error = event._value
-            self.env.resume(self, event._value)
+
+class _Thrown:
+    """An error on its way into a process."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 class _EventWait:
-    """Parked on a stock event; withdrawing leaves a stale callback that `_after_event` ignores."""
+    """One wait for a stock SimPy event: the bridge from its callbacks to a light process."""
 
-    __slots__ = ("event",)
+    __slots__ = ("light",)
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
+    def __init__(self, light: Light) -> None:
+        self.light = light
 
     def withdraw(self, light: Light) -> None:
-        """Nothing to undo: the callback compares `light.waiting` with its event."""
+        """Nothing to undo: the callback stays, and finds that the process does not wait here any more."""
+
+    def happened(self, event: Event) -> None:
+        light = self.light
+        if light.waiting is self:
+            if event._ok:
+                light.env.resume(light, event._value)
+            else:
+                event._defused = True
+                light.env.resume(light, _Thrown(event._value))
 
 
 class Timer:
@@ -91,7 +104,7 @@ class Timer:
     def arm(self, when: float) -> None:
         """Fire at the instant `when` (exactly that float), replacing any earlier setting."""
         env = self.env
-        if when < env._now:
+        if not when >= env._now:
             raise SimulationError(f"timer armed at {when!r}, before now {env._now!r}")
         self.when = when
         self.ticket = number = next(env._eid)
@@ -141,21 +154,41 @@ class Environment(simpy.Environment):
         `on_end(value)` is called with the generator's return value, in the step in which it returns.
         An exception that leaves the generator ends the run: simulated failures are caught by models.
         """
-        light = Light(self, generator, on_end)
+        if not delay >= 0:
+            raise SimulationError(f"a process started after {delay!r} s")
+        light = Light()
+        light.env = self
+        light.generator = generator
+        light.on_end = on_end
+        light.waiting = light.value = None
         light.ticket = number = next(self._eid)
         heappush(self._queue, (self._now + delay, NORMAL, number, light))
         return light
 
     def start_now(self, generator: Activity, on_end: Callable[[Any], None] | None = None) -> Light:
         """Like `start`, but its first step runs before this call returns, without a heap entry."""
-        light = Light(self, generator, on_end)
+        light = Light()
+        light.env = self
+        light.generator = generator
+        light.on_end = on_end
+        light.waiting = light.value = None
+        light.ticket = ENDED
         outer = self.active
-        self._advance(light)
-        self.active = outer
+        self.active = light
+        try:
+            target = next_(generator, _RETURNED) if on_end is None else self._hand_over(light)
+            if target is not None and target is not _RETURNED:
+                self._follow(light, target)
+        except Failure as failure:
+            raise _escaped(light) from failure
+        finally:
+            self.active = outer
         return light
 
     def wake(self, light: Light, value: Any = None, delay: float = 0.0) -> None:
         """Let a parked `light` go on after `delay` seconds; its `yield` returns `value`."""
+        if not delay >= 0:
+            raise SimulationError(f"a process woken after {delay!r} s")
         light.value = value
         light.ticket = number = next(self._eid)
         heappush(self._queue, (self._now + delay, NORMAL, number, light))
@@ -164,23 +197,43 @@ class Environment(simpy.Environment):
         """Let a parked `light` go on inside this call. Only from timers, `on_end` and event callbacks, as their
         last act on any state that the process could touch."""
         light.value = value
+        light.ticket = ENDED
         outer = self.active
-        self._advance(light)
-        self.active = outer
+        try:
+            self._advance(light)
+        finally:
+            self.active = outer
 
     def throw(self, light: Light, error: BaseException) -> None:
         """Raise `error` inside `light` at this instant, taking it out of whatever it waits for.
 
-        Does nothing if it has ended. A permit or lease granted to it but not yet noticed goes back.
+        Does nothing if it has ended. A permit or lease granted to it but not yet noticed goes back. A process that is
+        running gets the error at its next `yield`, one that has not begun takes its first step before, and several
+        errors arrive in the order in which they were thrown: each unless the process has ended by then.
         """
-        if not light.is_alive:
-            return
-        if light.waiting is not None:
-            light.waiting.withdraw(light)
-            light.waiting = None
-        light.error = error
-        light.ticket = number = next(self._eid)
-        heappush(self._queue, (self._now, URGENT, number, light))
+        if light.is_alive:
+            if light.generator.gi_suspended:
+                self._withdraw(light)
+            strike = Timer(self, partial(self._strike, light, error))
+            strike.ticket = number = next(self._eid)
+            heappush(self._queue, (self._now, URGENT, number, strike))
+
+    def _strike(self, light: Light, error: BaseException) -> None:
+        """Raise `error` in `light`, between two steps of any process."""
+        generator = light.generator
+        if not generator.gi_suspended and light.is_alive:
+            self.resume(light)  # its first step
+        if generator.gi_suspended:
+            self._withdraw(light)
+            self.resume(light, _Thrown(error))
+
+    @staticmethod
+    def _withdraw(light: Light) -> None:
+        """Take `light` out of whatever it waits for. Nothing makes it go on now."""
+        waiting, light.waiting = light.waiting, None
+        if waiting is not None:
+            waiting.withdraw(light)
+        light.ticket = ENDED
 
     def park(self, waitable: Waitable) -> Light:
         """Note that the running process is about to `yield` into `waitable`. Returns it, with a fresh ticket."""
@@ -189,6 +242,19 @@ class Environment(simpy.Environment):
         light.ticket = next(self._eid)
         light.waiting = waitable
         return light
+
+    def peek(self) -> float:
+        """The instant of the next entry that counts, infinity if there is none."""
+        queue = self._queue
+        while queue:
+            when: float
+            when, _, number, entry = queue[0]
+            kind = type_(entry)
+            if (kind is Light or kind is Timer) and entry.ticket != number:
+                heappop(queue)
+            else:
+                return when
+        return float("inf")
 
     def step(self) -> None:
         """Process one heap entry of any kind (the stock `run(until=event)` uses this)."""
@@ -225,13 +291,21 @@ class Environment(simpy.Environment):
             self._loop()
         except _Horizon:
             return None
+        finally:
+            horizon.disarm()  # an error may have ended the run before it
         raise SimulationError("the horizon's timer vanished from the schedule")  # pragma: no cover
 
     def _loop(self) -> None:
-        """The run loop. The body for a light process repeats `_advance`: a call a step costs a tenth."""
+        """The run loop. The body for a light process repeats `_advance`: a call a step costs a tenth.
+
+        `while True` is not style: CPython 3.11 optimises a running function only after unconditional jumps backwards.
+        """
         queue, pop, push, number_of = self._queue, heappop, heappush, self._eid.__next__
         step = super().step
-        while queue:
+        target: Any
+        while True:
+            if not queue:
+                return
             entry = queue[0][3]
             kind = type_(entry)
             if kind is Light:
@@ -241,18 +315,18 @@ class Environment(simpy.Environment):
                 self._now = now
                 self.active = light
                 light.waiting = None
-                value = light.value
-                light.value = None
                 try:
-                    target = light.send(value) if light.error is None else self._throw_into(light)
-                except StopIteration as end:
-                    light.ticket = ENDED
-                    if light.on_end is not None:
-                        light.on_end(end.value)
-                    continue
-                if type_(target) is float:
+                    if light.value is None and light.on_end is None:
+                        target = next_(light.generator, _RETURNED)
+                    else:
+                        target = self._hand_over(light)
+                except Failure as failure:
+                    raise _escaped(light) from failure
+                if type_(target) is float and target >= 0.0:
                     light.ticket = number = number_of()
                     push(queue, (now + target, NORMAL, number, light))
+                elif target is _RETURNED:
+                    light.ticket = ENDED
                 elif target is not None:
                     self._follow(light, target)
             elif kind is Timer:
@@ -267,22 +341,33 @@ class Environment(simpy.Environment):
         """One step of a light process: send or throw, then see what it yields."""
         self.active = light
         light.waiting = None
-        value, light.value = light.value, None
         try:
-            target = light.send(value) if light.error is None else self._throw_into(light)
-        except StopIteration as end:
+            if light.value is None and light.on_end is None:
+                target = next_(light.generator, _RETURNED)
+            else:
+                target = self._hand_over(light)
+        except Failure as failure:
+            raise _escaped(light) from failure
+        if target is _RETURNED:
             light.ticket = ENDED
-            if light.on_end is not None:
-                light.on_end(end.value)
-            return
-        if target is not None:
+        elif target is not None:
             self._follow(light, target)
 
     @staticmethod
-    def _throw_into(light: Light) -> Any:
-        error, light.error = light.error, None
-        assert error is not None
-        return light.generator.throw(error)
+    def _hand_over(light: Light) -> Any:
+        """The step of a process that is handed something, or that somebody wants the return value of."""
+        value = light.value
+        light.value = None
+        try:
+            if type_(value) is _Thrown:
+                return light.generator.throw(value.error)
+            return light.generator.send(value)
+        except StopIteration as end:
+            value = end.value
+        light.ticket = ENDED
+        if light.on_end is not None:
+            light.on_end(value)
+        return _RETURNED
 
     def _follow(self, light: Light, target: Any) -> None:
         """Wait for what the process yielded: a delay in seconds or a SimPy event."""
@@ -290,16 +375,19 @@ class Environment(simpy.Environment):
             if not target >= 0:
                 raise SimulationError(f"a process yielded a delay of {target!r} s")
             light.ticket = number = next(self._eid)
-            heappush(self._queue, (self._now + target, NORMAL, number, light))
+            heappush(self._queue, (self._now + float(target), NORMAL, number, light))
         elif isinstance(target, Event):
             light.ticket = ENDED
-            light.waiting = _EventWait(target)
+            light.waiting = wait = _EventWait(light)
             if target.callbacks is None:
-                happened = Event(self)
-                light.waiting = _EventWait(happened)
-                happened.callbacks.append(light._after_event)
-                happened.trigger(target)
-            else:
-                target.callbacks.append(light._after_event)
+                past, target = target, Event(self)
+                target.trigger(past)
+                target._defused = True  # whoever saw it fail took care of it
+            target.callbacks.append(wait.happened)
         else:
             raise SimulationError(f"a process yielded {target!r}: a delay, an event or nothing was expected")
+
+
+def _escaped(light: Light) -> SimulationError:
+    """A process has to catch what may be thrown at it: nobody above it would."""
+    return SimulationError(f"a simulated failure left the process {light.generator.__qualname__}")

@@ -1,10 +1,10 @@
 """Time limits: abandon (the caller leaves, the work goes on) and the deadlines behind every limit.
 
 Models   `Deadlines` keeps the deadlines of one constant limit in a FIFO with a single armed timer, since a timer
-         a request would cost a third of the speed. `within` runs work as a process of its own and lets the
+         a request would cost a third of the speed. `TimeLimit` runs work as a process of its own and lets the
          caller leave at the limit; the work goes on, as it does behind a real time limit.
 Units    Seconds.
-Checked  tests/unit/test_patience.py, tests/properties/test_resources.py
+Checked  tests/unit/test_patience.py, tests/properties/test_resources_properties.py
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Deadlines(Generic[T]):
 
     def add(self, item: T) -> None:
         when = self._env._now + self.limit_s
-        self._entries.append((when, item))
+        entries, is_pending = self._entries, self._is_pending
+        while entries and not is_pending(entries[0][1]):  # a long limit must not keep what has long ended
+            entries.popleft()
+        entries.append((when, item))
         if not self._timer.armed:
             self._timer.arm(when)
 
@@ -99,7 +102,7 @@ class TimeLimit:
         """Run `work` and return its value. Raises `TimeLimitReached`, or the `Failure` that ended the work."""
         call = _Call()
         env = self._env
-        light = env.start_now(self._carry(call, work), self._finished)
+        light = env.start_now(self._carry(call, work))
         if not call.is_done:
             call.light = light
             call.caller = env.park(call)
@@ -112,16 +115,12 @@ class TimeLimit:
             raise call.failure
         return call.value
 
-    @staticmethod
-    def _carry(call: _Call, work: Activity) -> Activity:
+    def _carry(self, call: _Call, work: Activity) -> Activity:
         try:
             call.value = yield from work
         except Failure as failure:
             call.failure = failure
         call.is_done = True
-        return call
-
-    def _finished(self, call: _Call) -> None:
         caller, call.caller = call.caller, None
         if caller is not None:
             self._env.resume(caller)

@@ -24,8 +24,9 @@ class Station:
     """
 
     __slots__ = (
-        "arrivals", "busy", "busy_area", "busy_balance", "changed_at", "env", "expired", "kind", "most_waiting",
-        "path", "refused", "servers", "started", "waiting", "waiting_area", "waiting_balance",
+        "at_once", "busy", "busy_area", "busy_balance", "busy_since", "env", "expired", "granted", "kind",
+        "most_waiting", "path", "queued", "refused", "servers", "waiting", "waiting_area", "waiting_balance",
+        "waiting_since",
     )  # fmt: skip
 
     def __init__(self, env: Environment, path: str, servers: float, kind: str) -> None:
@@ -34,72 +35,91 @@ class Station:
         self.kind = kind
         """What the servers are, in the glossary's words: permit, thread, lease, connection, core, command thread."""
         self.servers = servers
-        self.arrivals = self.started = self.refused = self.expired = 0
+        self.at_once = self.queued = self.granted = self.expired = self.refused = 0
+        """How many were served when they came, had to wait; were served after that, left unserved; were turned away."""
         self.waiting = self.busy = self.most_waiting = 0
         self.waiting_area = self.busy_area = self.waiting_balance = self.busy_balance = 0.0
-        self.changed_at = env._now
+        self.waiting_since = self.busy_since = env._now
+        """The instants up to which the areas are known: since then, nothing has changed."""
+
+    @property
+    def arrivals(self) -> int:
+        return self.at_once + self.queued + self.refused
+
+    @property
+    def started(self) -> int:
+        """Whose service has begun."""
+        return self.at_once + self.granted
 
     def settle(self) -> None:
         """Bring the areas up to the present instant."""
         now = self.env._now
-        elapsed = now - self.changed_at
-        if elapsed:
-            self.busy_area += self.busy * elapsed
-            self.waiting_area += self.waiting * elapsed
-            self.changed_at = now
+        self.busy_area += self.busy * (now - self.busy_since)
+        self.waiting_area += self.waiting * (now - self.waiting_since)
+        self.busy_since = self.waiting_since = now
 
     def start(self) -> None:
         """Somebody came and is served at once."""
         now = self.env._now
-        elapsed = now - self.changed_at
-        if elapsed:
-            self.busy_area += self.busy * elapsed
-            self.waiting_area += self.waiting * elapsed
-            self.changed_at = now
-        self.arrivals += 1
-        self.started += 1
-        self.busy += 1
+        busy = self.busy
+        self.busy_area += busy * (now - self.busy_since)
+        self.busy_since = now
         self.busy_balance -= now
+        self.busy = busy + 1
+        self.at_once += 1
 
     def end(self) -> None:
         """Somebody has been served."""
         now = self.env._now
-        elapsed = now - self.changed_at
-        if elapsed:
-            self.busy_area += self.busy * elapsed
-            self.waiting_area += self.waiting * elapsed
-            self.changed_at = now
-        self.busy -= 1
+        busy = self.busy
+        self.busy_area += busy * (now - self.busy_since)
+        self.busy_since = now
         self.busy_balance += now
+        self.busy = busy - 1
 
     def wait(self) -> None:
         """Somebody came and waits."""
-        self.settle()
-        self.arrivals += 1
-        self.waiting += 1
-        if self.waiting > self.most_waiting:
-            self.most_waiting = self.waiting
-        self.waiting_balance -= self.changed_at
+        now = self.env._now
+        waiting = self.waiting
+        self.waiting_area += waiting * (now - self.waiting_since)
+        self.waiting_since = now
+        self.waiting_balance -= now
+        self.waiting = waiting = waiting + 1
+        if waiting > self.most_waiting:
+            self.most_waiting = waiting
+        self.queued += 1
+
+    def pass_on(self) -> None:
+        """Somebody has been served, and whoever waited longest is served in their place: as many are as before."""
+        now = self.env._now
+        waiting = self.waiting
+        self.waiting_area += waiting * (now - self.waiting_since)
+        self.waiting_since = now
+        self.waiting_balance += now
+        self.waiting = waiting - 1
+        self.granted += 1
 
     def grant(self) -> None:
-        """Somebody who waited is served now."""
-        self.settle()
-        self.started += 1
-        self.waiting -= 1
-        self.waiting_balance += self.changed_at
+        """Somebody who waited is served now, by a server that was free."""
+        self.pass_on()
+        now = self.env._now
+        self.busy_area += self.busy * (now - self.busy_since)
+        self.busy_since = now
+        self.busy_balance -= now
         self.busy += 1
-        self.busy_balance -= self.changed_at
 
     def leave(self) -> None:
         """Somebody who waited left unserved."""
-        self.settle()
+        now = self.env._now
+        waiting = self.waiting
+        self.waiting_area += waiting * (now - self.waiting_since)
+        self.waiting_since = now
+        self.waiting_balance += now
+        self.waiting = waiting - 1
         self.expired += 1
-        self.waiting -= 1
-        self.waiting_balance += self.changed_at
 
     def refuse(self) -> None:
         """Somebody came and was turned away."""
-        self.arrivals += 1
         self.refused += 1
 
     def resize(self, servers: float) -> None:

@@ -6,7 +6,7 @@ Models   `Permits`: a number of equal permits (bulkhead, threads, the one comman
          A waiter leaves at its time limit, or at once when it is interrupted, and nothing leaks.
 Units    Seconds.
 Source   Fair hand-off as in java.util.concurrent.Semaphore(fair) and HikariCP's ConcurrentBag.
-Checked  tests/unit/test_resources.py, tests/properties/test_resources.py, tests/theory/test_queues.py
+Checked  tests/unit/test_resources.py, tests/properties/test_resources_properties.py, tests/theory/test_queues.py
 
 Use, inside a light process:
 
@@ -22,7 +22,10 @@ Use, inside a light process:
 from __future__ import annotations
 
 from collections import deque
+from heapq import heappush
 from typing import Any, Generic, TypeVar
+
+from simpy.events import NORMAL
 
 from sim.environment import Environment, Light
 from sim.errors import SimulationError
@@ -49,7 +52,7 @@ class _Granted:
 class Permits:
     """`capacity` equal permits. `max_wait_s` None waits for ever."""
 
-    __slots__ = ("_deadlines", "_env", "_granted", "_in_use", "_queue", "_waiting", "capacity", "station")
+    __slots__ = ("_deadlines", "_env", "_granted", "_in_use", "_number", "_queue", "capacity", "station")
 
     def __init__(
         self, env: Environment, capacity: float, station: Station, max_wait_s: float | None = None
@@ -57,10 +60,11 @@ class Permits:
         if capacity <= 0:
             raise ValueError(f"capacity must be positive, got {capacity}")
         self._env = env
+        self._number = env._eid.__next__
         self.capacity = capacity
         self.station = station
+        """Who holds a permit and who waits is reported here; who is refused, the caller reports."""
         self._in_use = 0
-        self._waiting = 0
         self._queue: deque[_Waiter] = deque()
         self._granted = _Granted(self)
         self._deadlines: Deadlines[_Waiter] | None = (
@@ -73,22 +77,30 @@ class Permits:
 
     @property
     def waiting(self) -> int:
-        return self._waiting
+        return self.station.waiting
+
+    # On the path of every request: calls of the station and of the environment are written out here, since they
+    # would cost a tenth of the kernel's speed. A test holds them equal to the station's own.
 
     def try_acquire(self) -> bool:
         """Take a permit if one is free. Never waits; refusing is the caller's business (`station.refuse`)."""
         if self._in_use >= self.capacity:
             return False
         self._in_use += 1
-        self.station.start()
+        station = self.station
+        now = self._env._now
+        busy = station.busy
+        station.busy_area += busy * (now - station.busy_since)  # station.start()
+        station.busy_since = now
+        station.busy_balance -= now
+        station.busy = busy + 1
+        station.at_once += 1
         return True
 
     def acquire(self) -> bool:
         """True: a permit is taken. False: the running process is queued and must `yield`, which returns True
         when a permit is handed over and False when `max_wait_s` has passed."""
-        if self._in_use < self.capacity:
-            self._in_use += 1
-            self.station.start()
+        if self.try_acquire():
             return True
         self._enqueue(0.0)
         return False
@@ -96,12 +108,23 @@ class Permits:
     def hold(self, duration_s: float) -> Any:
         """Acquire and keep for `duration_s`: `yield` what this returns, then `release`. The grant schedules the
         end of the hold, so waiting costs no event of its own. Knows no time limit."""
+        if not duration_s >= 0:
+            raise SimulationError(f"{self.station.path}: held for {duration_s!r} s")
         if self._in_use < self.capacity:
             self._in_use += 1
-            self.station.start()
-            light = self._env.active
+            station = self.station
+            env = self._env
+            now = env._now
+            busy = station.busy
+            station.busy_area += busy * (now - station.busy_since)  # station.start()
+            station.busy_since = now
+            station.busy_balance -= now
+            station.busy = busy + 1
+            station.at_once += 1
+            light = env.active
             light.waiting = self._granted  # type: ignore[union-attr]
-            self._env.wake(light, True, duration_s)  # type: ignore[arg-type]
+            light.ticket = number = self._number()  # type: ignore[union-attr]
+            heappush(env._queue, (now + duration_s, NORMAL, number, light))  # env.wake(light, None, duration_s)
         elif self._deadlines is None:
             self._enqueue(duration_s)
         else:
@@ -109,37 +132,60 @@ class Permits:
 
     def release(self) -> None:
         """Give a permit back: the longest waiter has it at this instant."""
-        self.station.end()
-        if not self._waiting:
+        station = self.station
+        env = self._env
+        now = env._now
+        waiting = station.waiting
+        if not waiting:
+            if self._in_use <= 0:
+                raise SimulationError(f"{station.path}: released more permits than were taken")
             self._in_use -= 1
-            if self._in_use < 0:
-                raise SimulationError(f"{self.station.path}: released more permits than were taken")
+            busy = station.busy
+            station.busy_area += busy * (now - station.busy_since)  # station.end()
+            station.busy_since = now
+            station.busy_balance += now
+            station.busy = busy - 1
             return
+        station.waiting_area += waiting * (now - station.waiting_since)  # station.pass_on()
+        station.waiting_since = now
+        station.waiting_balance += now
+        station.waiting = waiting - 1
+        station.granted += 1
         queue = self._queue
-        while True:
+        light, ticket, duration_s = queue.popleft()
+        while light.ticket != ticket:
             light, ticket, duration_s = queue.popleft()
-            if light.ticket == ticket:
-                break
-        self._waiting -= 1
-        self.station.grant()
         light.waiting = self._granted
-        self._env.wake(light, True, duration_s)
+        if not duration_s:
+            light.value = True
+        light.ticket = number = self._number()
+        heappush(env._queue, (now + duration_s, NORMAL, number, light))  # env.wake(light, True, duration_s)
 
     def _enqueue(self, duration_s: float) -> None:
-        light = self._env.park(self)
-        waiter = (light, light.ticket, duration_s)
+        env = self._env
+        light = env.active  # env.park(self)
+        assert light is not None
+        light.ticket = number = self._number()
+        light.waiting = self
+        waiter = (light, number, duration_s)
         self._queue.append(waiter)
-        self._waiting += 1
-        self.station.wait()
+        station = self.station
+        now = env._now
+        waiting = station.waiting
+        station.waiting_area += waiting * (now - station.waiting_since)  # station.wait()
+        station.waiting_since = now
+        station.waiting_balance -= now
+        station.waiting = waiting = waiting + 1
+        if waiting > station.most_waiting:
+            station.most_waiting = waiting
+        station.queued += 1
         if self._deadlines is not None:
             self._deadlines.add(waiter)
 
     def withdraw(self, light: Light) -> None:
         """An interrupted process leaves the queue. Its entry is skipped later, by its ticket."""
-        self._waiting -= 1
         self.station.leave()
-        if not self._waiting:
-            self._queue.clear()
+        _tidy(self._queue, self.station.waiting, light)
 
     @staticmethod
     def _is_pending(waiter: _Waiter) -> bool:
@@ -148,7 +194,18 @@ class Permits:
     def _expire(self, waiter: _Waiter) -> None:
         light = waiter[0]
         self.withdraw(light)
+        light.waiting = None  # an interrupt at this very instant must not withdraw it again
         self._env.wake(light, False)
+
+
+def _tidy(queue: deque[Any], waiting: int, leaving: Light) -> None:
+    """`leaving` goes, of whose entry and those of others before it a queue must not fill up: `waiting` still wait."""
+    if not waiting:
+        queue.clear()
+    elif len(queue) > 2 * waiting + 64:
+        present = [entry for entry in queue if entry[0].ticket == entry[1] and entry[0] is not leaving]
+        queue.clear()
+        queue.extend(present)
 
 
 T = TypeVar("T")
@@ -173,14 +230,14 @@ class Leases(Generic[T]):
     Use: `item = leases.take() or (yield)`; None means that `max_wait_s` has passed. Items must be truthy.
     """
 
-    __slots__ = ("_deadlines", "_env", "_queue", "_waiting", "idle", "station")
+    __slots__ = ("_deadlines", "_env", "_queue", "idle", "station")
 
     def __init__(self, env: Environment, station: Station, max_wait_s: float | None = None) -> None:
         self._env = env
         self.station = station
+        """Who has a lease and who waits is reported here; who is refused, the caller reports."""
         self.idle: list[T] = []
-        """What nobody has, least recently used first. Owners may remove items from it."""
-        self._waiting = 0
+        """What nobody has, least recently used first. Owners may remove items from it; new ones are `offer`ed."""
         self._queue: deque[tuple[Light, int]] = deque()
         self._deadlines: Deadlines[tuple[Light, int]] | None = (
             None if max_wait_s is None else Deadlines(env, max_wait_s, self._is_pending, self._expire)
@@ -188,7 +245,7 @@ class Leases(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        return self._waiting
+        return self.station.waiting
 
     def take(self) -> T | None:
         """Lend an idle item, or queue the running process, which must then `yield`."""
@@ -198,7 +255,6 @@ class Leases(Generic[T]):
         light = self._env.park(self)
         waiter = (light, light.ticket)
         self._queue.append(waiter)
-        self._waiting += 1
         self.station.wait()
         if self._deadlines is not None:
             self._deadlines.add(waiter)
@@ -206,37 +262,45 @@ class Leases(Generic[T]):
 
     def offer(self, item: T) -> None:
         """A new item: for the longest waiter, else idle."""
-        if not self._waiting:
+        if self.station.waiting:
+            self.station.grant()
+            self._lend(item)
+        else:
             self.idle.append(item)
-            return
+
+    def give_back(self, item: T) -> None:
+        """A lent item comes back: for the longest waiter, else idle."""
+        if self.station.waiting:
+            self.station.pass_on()
+            self._lend(item)
+        else:
+            self.discard()
+            self.idle.append(item)
+
+    def discard(self) -> None:
+        """A lent item comes back and is thrown away by its owner."""
+        if self.station.busy <= 0:
+            raise SimulationError(f"{self.station.path}: more leases came back than were lent")
+        self.station.end()
+
+    def _lend(self, item: T) -> None:
         while True:
             light, ticket = self._queue.popleft()
             if light.ticket == ticket:
                 break
-        self._waiting -= 1
-        self.station.grant()
         light.waiting = _Lent(self, item)
         self._env.wake(light, item)
 
-    def give_back(self, item: T) -> None:
-        """A lent item comes back."""
-        self.station.end()
-        self.offer(item)
-
-    def discard(self) -> None:
-        """A lent item comes back and is thrown away by its owner."""
-        self.station.end()
-
     def withdraw(self, light: Light) -> None:
-        self._waiting -= 1
         self.station.leave()
-        if not self._waiting:
-            self._queue.clear()
+        _tidy(self._queue, self.station.waiting, light)
 
     @staticmethod
     def _is_pending(waiter: tuple[Light, int]) -> bool:
         return waiter[0].ticket == waiter[1]
 
     def _expire(self, waiter: tuple[Light, int]) -> None:
-        self.withdraw(waiter[0])
-        self._env.wake(waiter[0], None)
+        light = waiter[0]
+        self.withdraw(light)
+        light.waiting = None  # an interrupt at this very instant must not withdraw it again
+        self._env.wake(light, None)
