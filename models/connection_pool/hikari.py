@@ -1,0 +1,340 @@
+"""The pool at work: lending and taking back, and the ends of connections."""
+
+from __future__ import annotations
+
+from bisect import insort
+from math import floor, inf
+
+from models.connection_pool.adder import Adder
+from models.connection_pool.connection import Connection, Database
+from models.connection_pool.settings import HikariSpec, Settings
+from models.outcomes import ConnectionRefused, DatabaseRefused, InstanceDied, PoolTimeout
+from models.request import Request
+from models.spec import Context
+from sim.environment import Activity, Timer
+from sim.errors import Failure
+from sim.resources import Leases
+
+TRUSTED_FOR_S = 0.5
+"""A connection used within this time is lent without validation (aliveBypassWindowMs)."""
+FIRST_HOUSEKEEPING_S, HOUSEKEEPING_PERIOD_S = 0.1, 30.0
+LIFETIME_VARIANCE = 1.0 / 40.0
+START_FAILURE_PAUSE_S = 1.0
+"""What a start whose first connection fails takes before it gives up: it sleeps first, then sees that its
+initializationFailTimeout (1 ms) is over."""
+
+
+class Hikari:
+    """`connection = yield from pool.borrow(request)`, use it, and `pool.give_back(connection)` in any case."""
+
+    __slots__ = (
+        "_adder", "_chance", "_connections", "_created", "_database", "_env", "_fill_is_planned", "_first_tick_s",
+        "_idle_timeout_s", "_is_closed", "_leases", "_level", "_lifetime_s", "_maximum", "_minimum", "_next_end_s",
+        "_retired", "_shrink", "_tick", "_timeouts", "_trim_is_planned", "_validation", "path",
+    )  # fmt: skip
+
+    def __init__(self, context: Context, spec: HikariSpec, database: Database) -> None:
+        env, path, probe = context.env, context.path, context.probe
+        settings = Settings.of(spec)
+        for remark in settings.remarks:
+            probe.note(path, remark)
+        self._env = env
+        self.path = path
+        self._database = database
+        self._maximum, self._minimum = settings.maximum, settings.minimum_idle
+        self._idle_timeout_s, self._lifetime_s = settings.idle_timeout_s, settings.max_lifetime_s
+        station = probe.station(path, settings.maximum, "lease")
+        self._leases: Leases[Connection] = Leases(env, station, settings.connection_timeout_s)
+        self._adder = Adder(env, settings.growth, database, self)
+        self._level = probe.level(f"{path}.connections")
+        self._created = probe.count(f"{path}.created")
+        self._retired = probe.count(f"{path}.retired")
+        self._timeouts = probe.count(f"{path}.timeouts")
+        self._validation = context.streams.sequence(f"{path}.validation", spec.validation.distribution())
+        self._chance = context.streams.sequence(f"{path}.lifetimes")
+        self._connections: dict[Connection, None] = {}
+        self._tick = Timer(env, self._housekeep)
+        self._shrink = Timer(env, self._let_surplus_go)
+        self._first_tick_s = 0.0
+        self._next_end_s = inf
+        """When the next life ends."""
+        self._fill_is_planned = self._trim_is_planned = False
+        self._is_closed = True
+
+    # Starting and closing
+
+    def start(self) -> Activity:
+        """Make the first connection; the others follow in the background. Raises what keeps the database from it."""
+        self._open()
+        life = self._adder.life
+        try:
+            epoch = yield from self._database.connect()
+        except (ConnectionRefused, DatabaseRefused):
+            yield START_FAILURE_PAUSE_S
+            raise
+        if life != self._adder.life:  # closed while it connected
+            self._database.disconnect(epoch)
+            raise InstanceDied(self.path)
+        self._first_tick_s = self._env.now + FIRST_HOUSEKEEPING_S
+        if self._minimum:
+            self.join(epoch)
+        else:
+            self._database.disconnect(epoch)
+
+    def start_warm(self) -> None:
+        """The pool of a replica that has been up for long: `minimum_idle` connections of all ages, in no time."""
+        self._open()
+        self._first_tick_s = self._env.now + self._chance.next() * HOUSEKEEPING_PERIOD_S
+        while self.idle < self._minimum:
+            opened = self._database.opened_since(-inf)
+            if opened is None:
+                self._adder.fill()
+                return
+            connection = self._admit(opened[1], self._env.now)
+            if self._lifetime_s:
+                self._end_at(connection, self._env.now + self._chance.next() * self._lifetime_s)
+            self._leases.idle.append(connection)
+
+    def _open(self) -> None:
+        self.close()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """The replica is gone: so are its connections. Who still has one gives it back to nobody."""
+        self._is_closed = True
+        self._adder.stop()
+        self._tick.disarm()
+        self._shrink.disarm()
+        self._fill_is_planned = self._trim_is_planned = False
+        self._next_end_s = inf
+        self._leases.idle.clear()
+        connections, self._connections = self._connections, {}
+        for connection in connections:
+            connection.is_open = False
+            self._database.disconnect(connection.epoch)
+        self._level.set(0)
+
+    # What is there
+
+    @property
+    def total(self) -> int:
+        return len(self._connections)
+
+    @property
+    def idle(self) -> int:
+        return len(self._leases.idle)
+
+    @property
+    def in_use(self) -> int:
+        return self._leases.station.busy
+
+    @property
+    def waiting(self) -> int:
+        return self._leases.waiting
+
+    # Lending
+
+    def take_idle(self) -> Connection | None:
+        """Lend at once, where nothing stands against it; else None, and `borrow` is the way.
+
+        `connection = pool.take_idle() or (yield from pool.borrow(request))` spares the common case a generator.
+        """
+        now, idle = self._env.now, self._leases.idle
+        if not idle or now - idle[-1].last_used_at_s > TRUSTED_FOR_S or now >= self._next_end_s:
+            return None
+        return self._take()
+
+    def _take(self) -> Connection:
+        connection = self._leases.take()
+        assert connection is not None
+        if not self._fill_is_planned and len(self._leases.idle) < self._minimum:
+            self._watch()
+        return connection
+
+    def borrow(self, request: Request) -> Activity:
+        """Lend a connection. Raises `PoolTimeout`. Waiting adds to `request.wait_s`, validating to `request.db_s`."""
+        while True:
+            if self._env.now >= self._next_end_s:
+                self._catch_up()
+            if self._adder.is_resting:
+                self._adder.go_on()
+            connection = self._take() if self._leases.idle else (yield from self._wait(request))
+            if self._env.now - connection.last_used_at_s <= TRUSTED_FOR_S:
+                return connection
+            if (yield from self._is_alive(connection, request)):
+                return connection
+            self.give_back(connection, is_broken=True)
+
+    def _wait(self, request: Request) -> Activity:
+        if self._is_closed:
+            raise InstanceDied(self.path)
+        began_at_s = self._env.now
+        self._leases.take()
+        self._adder.ask_for_waiters()
+        try:
+            connection = yield
+        finally:
+            request.wait_s += self._env.now - began_at_s
+        if connection is None:
+            self._timeouts.add()
+            raise PoolTimeout(self.path)
+        self._watch()
+        return connection
+
+    def _is_alive(self, connection: Connection, request: Request) -> Activity:
+        """One round trip to the database."""
+        began_at_s = self._env.now
+        try:
+            yield self._validation.next()
+        except Failure:
+            self.give_back(connection)
+            raise
+        finally:
+            request.db_s += self._env.now - began_at_s
+        return connection.epoch == self._database.epoch
+
+    def give_back(self, connection: Connection, is_broken: bool = False) -> None:
+        """Take a lent connection back: for the longest waiter, else idle, unless it has come to its end."""
+        leases = self._leases
+        if not connection.is_open:
+            leases.discard()
+            return
+        now = self._env.now
+        if is_broken or connection.is_broken or connection.expires_at_s <= now:
+            leases.discard()
+            self._drop(connection)
+            self._adder.fill()
+            if leases.waiting:
+                self._adder.ask_for_waiters()
+            self._watch()
+            return
+        connection.last_used_at_s = now
+        leases.give_back(connection)
+        if not self._trim_is_planned and len(leases.idle) > self._minimum:
+            self._watch()
+
+    # Connections that begin and end
+
+    def join(self, epoch: int) -> None:
+        """A new connection: for the longest waiter, else idle."""
+        self._leases.offer(self._admit(epoch, self._env.now))
+        self._watch()
+
+    def _admit(self, epoch: int, now_s: float) -> Connection:
+        connection = Connection(epoch, now_s, inf)
+        self._connections[connection] = None
+        self._created.add()
+        self._level.set(len(self._connections))
+        if self._lifetime_s:
+            variance = self._chance.next() * LIFETIME_VARIANCE
+            self._end_at(connection, now_s + (self._lifetime_s - variance * self._lifetime_s))
+        return connection
+
+    def _end_at(self, connection: Connection, when_s: float) -> None:
+        connection.expires_at_s = when_s
+        if when_s < self._next_end_s:
+            self._next_end_s = when_s
+            if self._shrink.armed:
+                self._shrink.arm(max(self._env.now, when_s))
+
+    def _drop(self, connection: Connection) -> None:
+        """A connection has come to its end; nobody has it."""
+        del self._connections[connection]
+        connection.is_open = False
+        self._fill_is_planned = False
+        self._retired.add()
+        self._level.set(len(self._connections))
+        self._database.disconnect(connection.epoch)
+
+    def _catch_up(self) -> None:
+        """What lifetimes did while nobody looked: idle connections that came to their end were replaced one by one,
+        and so were their replacements."""
+        idle, adder = self._leases.idle, self._adder
+        life, adder_is_free_at_s = adder.life, -inf
+        while (ended := self._first_ended()) is not None:
+            idle.remove(ended)
+            self._drop(ended)
+            if len(idle) >= self._minimum or len(self._connections) >= self._maximum:
+                continue
+            opened = None
+            if not adder.is_adding:
+                opened = self._database.opened_since(max(ended.expires_at_s, adder_is_free_at_s))
+            if life != adder.life:  # the memory of the new connection was the last straw for this very replica
+                return
+            if opened is None:
+                adder.fill()
+            else:
+                adder_is_free_at_s = opened[0] + adder.pause_s
+                insort(idle, self._admit(opened[1], opened[0]), key=_last_used_at_s)
+        self._next_end_s = inf
+        for connection in self._connections:  # those that ended in use are seen to on their return
+            if self._env.now < connection.expires_at_s < self._next_end_s:
+                self._next_end_s = connection.expires_at_s
+
+    def _first_ended(self) -> Connection | None:
+        """The idle connection that came to its end first."""
+        first, now = None, self._env.now
+        for connection in self._leases.idle:
+            if connection.expires_at_s <= now and (first is None or connection.expires_at_s < first.expires_at_s):
+                first = connection
+        return first
+
+    # Housekeeping: a grid of instants, of which only those are visited at which there is something to do
+
+    def _watch(self) -> None:
+        """See to it that the housekeeper comes if there is something to do."""
+        idle = len(self._leases.idle)
+        if idle < self._minimum:
+            if not self._fill_is_planned:
+                self._plan_fill()
+        elif idle > self._minimum and not self._trim_is_planned:
+            self._plan_trim()
+
+    def _plan_fill(self) -> None:
+        """Fewer idle than wanted: the housekeeper will see it at its next instant, unless the adder knows already or
+        the pool is full, which stays so until a connection ends."""
+        if len(self._connections) >= self._maximum:
+            self._fill_is_planned = True
+        elif not self._adder.is_resting:
+            self._fill_is_planned = True
+            self._tick.arm(self._tick_after(self._env.now))
+
+    def _plan_trim(self) -> None:
+        """More idle than wanted: they end at the housekeeper's first instant after idle_timeout, or as they expire."""
+        self._trim_is_planned = True
+        if self._idle_timeout_s and not self._tick.armed:
+            due_s = self._leases.idle[0].last_used_at_s + self._idle_timeout_s
+            self._tick.arm(self._tick_after(max(due_s, self._env.now)))
+        if self._next_end_s < inf and not self._shrink.armed:
+            self._shrink.arm(max(self._next_end_s, self._env.now))
+
+    def _tick_after(self, when_s: float) -> float:
+        """The housekeeper's first instant after `when_s`."""
+        first_s = self._first_tick_s
+        if when_s < first_s:
+            return first_s
+        number = floor((when_s - first_s) / HOUSEKEEPING_PERIOD_S) + 1
+        while first_s + number * HOUSEKEEPING_PERIOD_S <= when_s:  # the division may have come out one grain short
+            number += 1
+        return first_s + number * HOUSEKEEPING_PERIOD_S
+
+    def _housekeep(self) -> None:
+        self._fill_is_planned = self._trim_is_planned = False
+        self._catch_up()
+        idle = self._leases.idle
+        if self._idle_timeout_s:
+            unused_since_s = self._env.now - self._idle_timeout_s
+            while len(idle) > self._minimum and idle[0].last_used_at_s < unused_since_s:
+                self._drop(idle.pop(0))
+        self._adder.fill()
+        self._watch()
+
+    def _let_surplus_go(self) -> None:
+        """A life has ended while more were idle than wanted: no replacement hides it from the database."""
+        self._trim_is_planned = False
+        self._catch_up()
+        self._watch()
+
+
+def _last_used_at_s(connection: Connection) -> float:
+    return connection.last_used_at_s

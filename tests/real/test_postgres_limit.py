@@ -1,0 +1,296 @@
+"""The real PostgreSQL beside the model: how many connections the application gets, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.connection_pool import HikariSpec
+from models.database import Postgres, PostgresSpec
+from models.outcomes import ConnectionRefused, DatabaseRefused
+from models.spec import Context
+from sim.environment import Environment, Light
+from sim.probe import NullProbe
+from sim.streams import Streams
+
+MAX_CONNECTIONS, RESERVED = 12, 3
+
+
+def newest_binaries() -> Path | None:
+    """Where Debian keeps the newest server, or wherever the path leads."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    elsewhere = shutil.which("initdb")
+    return Path(elsewhere).parent if elsewhere else None
+
+
+def user_to_run_as() -> str | None:
+    """PostgreSQL refuses to run as root: somebody else has to."""
+    if os.geteuid() != 0:
+        return ""
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        return None
+    return "postgres" if shutil.which("runuser") else None
+
+
+BINARIES, USER = newest_binaries(), user_to_run_as()
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(BINARIES is None, reason="PostgreSQL is not installed"),
+    pytest.mark.skipif(USER is None, reason="PostgreSQL does not run as root, and there is no user postgres to run it"),
+]
+
+
+class RealServer:
+    """A PostgreSQL of our own, on a loopback port, with nothing in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "data"
+        self._log = folder / "log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._call("initdb", "--no-sync", "--auth=trust", "--username=postgres", f"--pgdata={self._data}")
+        options = {
+            "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
+            "max_connections": MAX_CONNECTIONS, "superuser_reserved_connections": RESERVED, "shared_buffers": "16MB",
+        }  # fmt: skip
+        self._options = " ".join(f"-c {name}={value}" for name, value in options.items())
+        self.start()
+        self._call("psql", "-h127.0.0.1", f"-p{self.port}", "-Upostgres", "-c", "CREATE ROLE app LOGIN", "postgres")
+
+    @staticmethod
+    def _call(program: str, *arguments: str) -> None:
+        assert BINARIES is not None
+        command = [str(BINARIES / program), *arguments]
+        if USER:
+            command = ["runuser", "-u", USER, "--", *command]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/tmp", check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    def start(self) -> None:
+        self._control("start", f"--log={self._log}", f"--options={self._options}")
+
+    def stop(self) -> None:
+        """At once, as if killed: connections are cut."""
+        self._control("stop", "--mode=immediate")
+
+    def _control(self, *arguments: str) -> None:
+        # pg_ctl's server inherits its output: a pipe would never be read to its end.
+        assert BINARIES is not None
+        command = [str(BINARIES / "pg_ctl"), "--wait", f"--pgdata={self._data}", *arguments]
+        if USER:
+            command = ["runuser", "-u", USER, "--", *command]
+        subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, cwd="/tmp", check=True
+        )
+
+    def open(self, user: str) -> socket.socket | str:
+        """An open connection, or the server's reason for refusing it (protocol 3.0, no TLS)."""
+        try:
+            link = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        except ConnectionRefusedError:
+            return "nobody listens"
+        body = struct.pack("!i", 196608) + f"user\0{user}\0database\0postgres\0\0".encode()
+        link.sendall(struct.pack("!i", len(body) + 4) + body)
+        while True:
+            kind, payload = read_message(link)
+            if kind == b"Z":
+                return link
+            if kind == b"E":
+                link.close()
+                fields = {field[:1]: field[1:] for field in payload.split(b"\0") if field}
+                return fields[b"M"].decode()
+
+
+def read_message(link: socket.socket) -> tuple[bytes, bytes]:
+    header = read_exactly(link, 5)
+    (length,) = struct.unpack("!i", header[1:])
+    return header[:1], read_exactly(link, length - 4)
+
+
+def read_exactly(link: socket.socket, number: int) -> bytes:
+    data = b""
+    while len(data) < number:
+        more = link.recv(number - len(data))
+        if not more:
+            raise EOFError("the server has cut the connection")
+        data += more
+    return data
+
+
+def is_cut(link: socket.socket) -> bool:
+    """Whether a query on the connection fails."""
+    try:
+        query = b"SELECT 1\0"
+        link.sendall(b"Q" + struct.pack("!i", len(query) + 4) + query)
+        while read_message(link)[0] != b"Z":
+            """Read on to the end of the answer."""
+    except (OSError, EOFError):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[RealServer]:
+    folder = Path(tempfile.mkdtemp(prefix="windtunnel-postgres-"))
+    try:
+        if USER:
+            shutil.chown(folder, USER, USER)
+        server = RealServer(folder)
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Host:
+    path = "databases.primary"
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self.is_up = True
+
+    def run(self, demand_s: float) -> None:
+        self._env.wake(self._env.park(self), 0.0, demand_s)
+
+    def withdraw(self, light: Light) -> None:
+        """The heap entry is stale as soon as the process is woken otherwise."""
+
+    def use_memory(self, delta_bytes: int) -> None:
+        """There is enough."""
+
+    def enter(self) -> Light:
+        assert self._env.active is not None
+        return self._env.active
+
+    def leave(self, light: Light) -> None:
+        """Nobody is told when this container dies."""
+
+
+class Model:
+    """The same server, simulated."""
+
+    def __init__(self) -> None:
+        self.env = Environment()
+        self.context = Context(self.env, Streams(1, 0), NullProbe(self.env), "")
+        self.host = Host(self.env)
+        spec = PostgresSpec(max_connections=MAX_CONNECTIONS, reserved_connections=RESERVED)
+        self.database: Postgres = spec.build(self.context.at("databases.primary"), self.host)
+
+    def open(self) -> int | str:
+        """The epoch of an open connection, or the reason why there is none."""
+        answers: list[int | str] = []
+
+        def work() -> Any:
+            try:
+                answers.append((yield from self.database.connect()))
+            except (DatabaseRefused, ConnectionRefused) as refusal:
+                answers.append(refusal.reason)
+
+        self.env.start(work())
+        self.env.run()
+        return answers[0]
+
+
+def until(attempt: Callable[[], socket.socket | str]) -> socket.socket:
+    """Try until it is let in: a server notices a little later that a client has gone."""
+    for _ in range(200):
+        answer = attempt()
+        if isinstance(answer, socket.socket):
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(answer)
+
+
+def test_the_application_gets_what_is_not_reserved(real: RealServer) -> None:
+    """Both admit 9 of 12, refuse the tenth, and admit another when one has gone; reserved ones are the superuser's."""
+    model = Model()
+    real_answers = [real.open("app") for _ in range(MAX_CONNECTIONS)]
+    model_answers = [model.open() for _ in range(MAX_CONNECTIONS)]
+    links = [link for link in real_answers if isinstance(link, socket.socket)]
+    assert [isinstance(answer, socket.socket) for answer in real_answers] == [
+        isinstance(answer, int) for answer in model_answers
+    ]
+    assert len(links) == model.database.open_connections == MAX_CONNECTIONS - RESERVED == 9
+    for real_answer, model_answer in zip(real_answers[9:], model_answers[9:], strict=True):
+        assert isinstance(real_answer, str)
+        assert "remaining connection slots are reserved" in real_answer
+        assert model_answer == DatabaseRefused.reason
+
+    superuser = real.open("postgres")
+    assert isinstance(superuser, socket.socket), "the reserved ones are there, for somebody else"
+    superuser.close()
+
+    links.pop().close()
+    links.append(until(lambda: real.open("app")))
+    model.database.disconnect(0)
+    assert model.open() == 0
+    assert isinstance(real.open("app"), str)
+    assert model.open() == DatabaseRefused.reason
+    for link in links:
+        link.close()
+
+
+def test_a_server_that_dies_takes_its_connections_with_it(real: RealServer) -> None:
+    """Both refuse while down; old connections are cut; after the restart all of them can be had again."""
+    model = Model()
+    links = [until(lambda: real.open("app")) for _ in range(9)]
+    epochs = [model.open() for _ in range(9)]
+    assert not any(is_cut(link) for link in links)
+    assert set(epochs) == {model.database.epoch}
+
+    real.stop()
+    model.host.is_up = False
+    model.database.reset()
+    assert real.open("app") == "nobody listens"
+    assert model.open() == ConnectionRefused.reason
+    assert all(is_cut(link) for link in links)
+    assert model.database.epoch not in epochs
+
+    real.start()
+    model.host.is_up = True
+    fresh = [until(lambda: real.open("app")) for _ in range(9)]
+    assert [model.open() for _ in range(9)] == [model.database.epoch] * 9
+    assert isinstance(real.open("app"), str)
+    assert model.open() == DatabaseRefused.reason
+    for link in [*links, *fresh]:
+        link.close()
+
+
+def test_pools_that_do_not_fit(real: RealServer) -> None:
+    """Two pools of 6 against 9: the second gets 3, in the model as from the server."""
+    model = Model()
+    pools = []
+    for name in ("first", "second"):
+        pools.append(HikariSpec(database="primary", maximum_pool_size=6).build(model.context.at(name), model.database))
+        pools[-1].start_warm()
+    links: list[list[socket.socket]] = [[], []]
+    for _ in range(6):
+        links[0].append(until(lambda: real.open("app")))
+    refusals = 0
+    while len(links[1]) < 6 and refusals < 20:
+        answer = real.open("app")
+        if isinstance(answer, socket.socket):
+            links[1].append(answer)
+        else:
+            refusals += 1
+            time.sleep(0.02)
+    assert [pool.total for pool in pools] == [len(pool) for pool in links] == [6, 3]
+    for link in [*links[0], *links[1]]:
+        link.close()
