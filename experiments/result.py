@@ -135,7 +135,7 @@ def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | 
     estimate = merged[objective.path]
     threshold = objective.at_most if objective.at_most is not None else objective.at_least
     assert threshold is not None
-    entry = {
+    entry: dict[str, Any] = {
         "name": name,
         "path": objective.path,
         "bound": "at_most" if objective.at_most is not None else "at_least",

@@ -8,13 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from models.cache import RedisSpec
+from models.client import ClientSpec
 from models.database import PostgresSpec
 from models.gateway import GatewaySpec
 from models.load_balancer import NginxSpec
 from models.machine import ContainerSpec, MachineSpec
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, EvictStepSpec, ServiceSpec, walk
 from models.spec import Duration, NonNegativeDuration, PositiveDuration, Spec
-from models.workload import TrafficSpec
+from models.workload import WorkloadSpec
 
 
 class LoadBalancerSpec(ContainerSpec, NginxSpec):
@@ -27,6 +28,12 @@ class CacheSpec(ContainerSpec, RedisSpec):
 
 class DatabaseSpec(ContainerSpec, PostgresSpec):
     """PostgreSQL in a container."""
+
+
+class TrafficSpec(WorkloadSpec):
+    """The load, and how the clients behind it behave."""
+
+    client: ClientSpec = Field(default_factory=ClientSpec, description="What clients do while they wait.")
 
 
 class RouteSpec(Spec):

@@ -19,7 +19,6 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from models.client import ClientSpec
 from models.distribution import DistributionSpec
 from models.request import Request
 from models.spec import Context, PositiveRate, Spec
@@ -64,7 +63,7 @@ class TraceSpec(Spec):
     speed: PositiveFloat = Field(default=1.0, description="Time scaling: 2 replays in half the time.")
 
 
-class TrafficSpec(Spec):
+class WorkloadSpec(Spec):
     """The load: exactly one of users, open and trace."""
 
     users: UsersSpec | None = None
@@ -74,10 +73,9 @@ class TrafficSpec(Spec):
         default=1, description="Users behind one IP address (NAT). Default: each has its own (assumed)."
     )
     mix: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1, description="Weight of each route.")
-    client: ClientSpec = Field(default_factory=ClientSpec)
 
     @model_validator(mode="after")
-    def _one_kind(self) -> TrafficSpec:
+    def _one_kind(self) -> WorkloadSpec:
         kinds = [name for name in ("users", "open", "trace") if getattr(self, name) is not None]
         if len(kinds) != 1:
             raise ValueError(f"must have exactly one of users, open and trace, got {' and '.join(kinds) or 'none'}.")
@@ -106,7 +104,7 @@ Send = Callable[[Request], Activity]
 class ClosedUsers:
     """Users who think, ask and wait."""
 
-    def __init__(self, context: Context, spec: TrafficSpec, choose: Choices, send: Send, steps_wanted: bool) -> None:
+    def __init__(self, context: Context, spec: WorkloadSpec, choose: Choices, send: Send, steps_wanted: bool) -> None:
         users = spec.users
         assert users is not None
         self._env: Environment = context.env
@@ -171,7 +169,7 @@ class OpenArrivals:
 
 
 def _requests(
-    context: Context, spec: TrafficSpec, choose: Choices, users: int, steps_wanted: bool
+    context: Context, spec: WorkloadSpec, choose: Choices, users: int, steps_wanted: bool
 ) -> Callable[[int, float], Request]:
     """Make the requests of open arrivals: the user behind each is drawn."""
     draw_user = context.streams.uniforms(f"{context.path}.open.user")
@@ -187,7 +185,7 @@ def _requests(
     return make
 
 
-def _recorded(spec: TrafficSpec, trace: Trace, choose: Choices, steps_wanted: bool) -> Callable[[int, float], Request]:
+def _recorded(spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: bool) -> Callable[[int, float], Request]:
     """Make the requests of a trace: what it does not say is drawn, or follows from its user."""
     endpoints = None if trace.endpoint is None else trace.endpoint.tolist()
     users = None if trace.user is None else trace.user.tolist()
@@ -223,7 +221,7 @@ class Workload(Protocol):
 
 
 def build_workload(
-    context: Context, spec: TrafficSpec, routes: Sequence[str], trace: Trace | None, send: Send, steps_wanted: bool
+    context: Context, spec: WorkloadSpec, routes: Sequence[str], trace: Trace | None, send: Send, steps_wanted: bool
 ) -> Workload:
     """The workload that `spec` describes. `trace` must be given where traffic comes from a file."""
     choose = context.streams.choices(f"{context.path}.mix", [spec.mix.get(route, 0.0) for route in routes])
