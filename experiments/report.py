@@ -190,7 +190,7 @@ def _endpoints(document: Document) -> RenderableType:
 def _stations(document: Document) -> RenderableType:
     table = _table("station", "size", "arrivals", "in use", "mean wait ms", "refused", "gave up")
     used = [(path, station) for path, station in document["stations"].items() if station["arrivals"]]
-    used.sort(key=lambda item: (-(item[1]["refused"] + item[1]["expired"]), -(item[1]["utilisation"] or 0)))
+    used.sort(key=_pressure)
     for path, station in used[:SHOWN_STATIONS]:
         numbers = (
             _count(station["servers"]),
@@ -203,6 +203,13 @@ def _stations(document: Document) -> RenderableType:
         table.add_row(path, *(Text(cell, justify="right") for cell in numbers))
     more = len(used) - SHOWN_STATIONS
     return Group(table, Text(f"and {more} more in result.json", style="dim")) if more > 0 else table
+
+
+def _pressure(item: tuple[str, Mapping[str, Any]]) -> tuple[float, float]:
+    """Who turned most away, then who is busiest. A database's connections count as in use even when they rest."""
+    path, station = item
+    is_resting = path.startswith("databases.")
+    return -(station["refused"] + station["expired"]), 0.0 if is_resting else -(station["utilisation"] or 0.0)
 
 
 def _containers(document: Document) -> RenderableType:
@@ -227,7 +234,7 @@ def _containers(document: Document) -> RenderableType:
             _bytes(container["memory_peak_bytes"]),
             _count(container["deaths"]) if container["deaths"] else "",
         )
-        table.add_row(path, *(Text(cell, justify="right") for cell in cells))
+        table.add_row(path.removeprefix("services."), *(Text(cell, justify="right") for cell in cells))
     return table
 
 
@@ -353,13 +360,11 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "-"
     percent = 100 * value
-    return (
-        f"{percent:.0f} %"
-        if percent in (0, 100)
-        else f"{percent:.2f} %"
-        if percent > 99 or percent < 1
-        else f"{percent:.1f} %"
-    )
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    if 0 < percent < 0.01:
+        return "<0.01 %"
+    return f"{percent:.2f} %" if percent > 99 or percent < 1 else f"{percent:.1f} %"
 
 
 def _bytes(value: float) -> str:
