@@ -1,0 +1,812 @@
+"""Every field of every specification changes some result: nothing is parsed and then ignored.
+
+The schema is walked from `SystemSpec`. For each field of each class `CASES` has a small system and one change; the
+test looks that the change is of that field alone, and that the runs differ in the digest or in the figures named.
+A field without a case fails with its name.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from experiments.access_log import read_access_log
+from experiments.replay import replay_trace
+from experiments.runner import run
+from experiments.scenario import load_scenario
+from models.system import SystemSpec
+
+DESCRIPTIVE = {
+    ("SystemSpec", "description"): "text for the reader of a report",
+    ("SystemSpec", "not_modelled"): "text for the reader of a report",
+    **{
+        (step, "name"): "names a step in paths of the report, of traces and of --set"
+        for step in (
+            "CpuStepSpec",
+            "DelayStepSpec",
+            "CacheStepSpec",
+            "EvictStepSpec",
+            "DatabaseStepSpec",
+            "CallStepSpec",
+        )
+    },
+}
+"""Fields that say something to people and nothing to the simulation. `kind` fields choose a class of a union: every
+class of it has cases of its own."""
+
+ECHOES = (
+    "scenario",
+    "variant",
+    "settings",
+    "description",
+    "seed",
+    "replications",
+    "simulated_s",
+    "warm_up",
+    "not_modelled",
+    "intervals",
+    "provenance",
+    "wall",
+    "audit",
+)
+"""Parts of a result that say what was asked, or how long it took."""
+
+GONE = object()
+"""As the value of a change: take the key away."""
+
+BASE: dict[str, Any] = {
+    "duration": "4s",
+    "warm_up": "0s",
+    "replications": 1,
+    "machines": {
+        "vm": {"cores": 2, "memory": "4G", "system_memory": "100M"},
+        "spare": {"cores": 1, "memory": "4G"},
+    },
+    "gateway": {"machine": "spare", "cpu": "1ms", "base_memory": "100M"},
+    "services": {
+        "shop": {
+            "machine": "vm",
+            "replicas": 2,
+            "base_memory": "100M",
+            "workers": {"kind": "tomcat", "threads": 8},
+            "pools": {"main": {"database": "postgres", "maximum_pool_size": 4}},
+            "endpoints": {
+                "get": {
+                    "steps": [
+                        {"kind": "cpu", "name": "work", "demand": {"kind": "exponential", "mean": "4ms"}},
+                        {
+                            "kind": "cache",
+                            "name": "look",
+                            "cache": "redis",
+                            "data_class": "items",
+                            "on_miss": [{"kind": "db", "name": "load", "pool": "main", "query": "find"}],
+                        },
+                        {"kind": "call", "name": "ask", "service": "stock", "endpoint": "count"},
+                    ]
+                },
+                "change": {
+                    "method": "PUT",
+                    "steps": [
+                        {"kind": "db", "name": "save", "pool": "main", "query": "write"},
+                        {"kind": "evict", "name": "forget", "cache": "redis", "data_class": "items"},
+                    ],
+                },
+            },
+        },
+        "stock": {
+            "machine": "vm",
+            "base_memory": "100M",
+            "workers": {"kind": "event_loop", "loops": 2},
+            "endpoints": {
+                "count": {
+                    "steps": [{"kind": "delay", "name": "away", "duration": {"kind": "exponential", "mean": "5ms"}}]
+                },
+                "sum": {"steps": [{"kind": "cpu", "name": "add", "demand": "3ms"}]},
+            },
+        },
+    },
+    "load_balancers": {
+        "nginx": {
+            "machine": "spare",
+            "cpu": "100us",
+            "base_memory": "20M",
+            "upstreams": {"shops": {"service": "shop"}, "stocks": {"service": "stock"}},
+        }
+    },
+    "caches": {
+        "redis": {
+            "machine": "vm",
+            "command_cpu": "100us",
+            "round_trip": "500us",
+            "base_memory": "10M",
+            "classes": {
+                "items": {"ttl": "1s", "keys": 200, "popularity": 0.8, "value": "2K"},
+                "others": {"ttl": "1s", "keys": 20, "popularity": 0.8, "value": "2K"},
+            },
+        },
+        "second": {
+            "machine": "spare",
+            "command_cpu": "1ms",
+            "round_trip": "1ms",
+            "classes": {"items": {"ttl": "1s", "keys": 50, "popularity": 0, "value": "1K"}},
+        },
+    },
+    "databases": {
+        "postgres": {
+            "machine": "vm",
+            "base_memory": "50M",
+            "queries": {"find": {"cpu": "3ms"}, "write": {"cpu": "5ms", "io": "2ms"}},
+        },
+        "archive": {"machine": "spare", "queries": {"find": {"cpu": "7ms"}, "write": {"cpu": "9ms"}}},
+    },
+    "routes": {
+        "get": {"service": "shop", "endpoint": "get", "through": ["gateway", "nginx"]},
+        "change": {"service": "shop", "endpoint": "change", "through": ["gateway"]},
+    },
+    "traffic": {"open": {"rate": "100/s", "users": 50}, "mix": {"get": 4, "change": 1}},
+}
+
+WORK = "services.shop.endpoints.get.steps.0"
+LOOK = "services.shop.endpoints.get.steps.1"
+ASK = "services.shop.endpoints.get.steps.2"
+SAVE = "services.shop.endpoints.change.steps.0"
+FORGET = "services.shop.endpoints.change.steps.1"
+AWAY = "services.stock.endpoints.count.steps.0"
+UPSTREAM = "load_balancers.nginx.upstreams.shops"
+MAIN = "services.shop.pools.main"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`given` and then `change` are laid over `BASE`, by path."""
+
+    change: dict[str, Any]
+    given: dict[str, Any] = field(default_factory=dict)
+    shows: str = "/digest"
+    """JSON pointer to the part of the result that must differ."""
+    along: tuple[str, ...] = ()
+    """Fields (Class.field) that cannot but change too."""
+
+
+def exponential(mean: str) -> dict[str, str]:
+    return {"kind": "exponential", "mean": mean}
+
+
+OOM_KILLS = "/machines/machines.vm/oom_kills"
+
+# --- systems in which something happens ---
+
+BUSY = {"traffic.open.rate": "300/s"}
+"""More threads than cores."""
+TIGHT = {"services.shop.limits": {"memory": "103M"}, "services.shop.memory_per_request": "1M"}
+"""Replicas of the shop are killed by their own limit, and come back."""
+DIRECT = {"routes.get.through": [], "routes.change.through": []}
+CROWDED = {"services.shop.memory_per_request": "8M", "traffic.open.rate": "200/s", **DIRECT}
+"""With a machine that is nearly full, memory of requests makes the OOM killer look for somebody."""
+
+
+def crowded(path: str, memory: str = "1G", machine_memory: str = "1560M", **more: Any) -> dict[str, Any]:
+    """The container at `path` is the largest one of a machine that fills up."""
+    return {
+        **CROWDED,
+        f"{path}.machine": "vm",
+        f"{path}.base_memory": memory,
+        "machines.vm.memory": machine_memory,
+    } | more
+
+
+def container_cases(spec: str, path: str, given: dict[str, Any], extra: dict[str, Any]) -> dict[str, Case]:
+    """What every container has. `given`: it is on vm and works; `extra`: it is the largest there and gets killed."""
+    return {
+        f"{spec}.machine": Case({f"{path}.machine": "spare"}, given),
+        f"{spec}.cpu_shares": Case({f"{path}.cpu_shares": 64}, {**given, **BUSY, "machines.vm.cores": 0.9}),
+        f"{spec}.base_memory": Case({f"{path}.base_memory": "1500M"}, extra),
+        f"{spec}.start_wait": Case({f"{path}.start_wait": "500ms"}, extra),
+        f"{spec}.start_cpu": Case({f"{path}.start_cpu": "300ms"}, extra),
+    }
+
+
+# --- the table ---
+
+SYSTEM = {
+    "SystemSpec.duration": Case({"duration": "3s"}),
+    "SystemSpec.warm_up": Case({"warm_up": "1s"}, shows="/requests/arrived"),
+    "SystemSpec.replications": Case({"replications": 2}),
+    "SystemSpec.seed": Case({"seed": 2}),
+    "SystemSpec.machines": Case({"machines.third": {"cores": 1, "memory": "1G"}}, shows="/machines"),
+    "SystemSpec.services": Case(
+        {
+            "services.fat": {
+                "machine": "vm",
+                "base_memory": "3G",
+                "endpoints": {"x": {"steps": [{"kind": "cpu", "demand": "1ms"}]}},
+            }
+        },
+        {**CROWDED, "machines.vm.memory": "3650M"},
+        shows=OOM_KILLS,
+    ),
+    "SystemSpec.gateway": Case({"gateway": GONE}, crowded("gateway"), shows=OOM_KILLS),
+    "SystemSpec.load_balancers": Case({"load_balancers": GONE}, crowded("load_balancers.nginx"), shows=OOM_KILLS),
+    "SystemSpec.caches": Case({"caches.second": GONE}, crowded("caches.second"), shows=OOM_KILLS),
+    "SystemSpec.databases": Case({"databases.archive": GONE}, crowded("databases.archive"), shows=OOM_KILLS),
+    "SystemSpec.routes": Case(
+        {"routes.count": {"service": "stock", "endpoint": "count"}, "traffic.mix.count": 2}, along=("TrafficSpec.mix",)
+    ),
+    "SystemSpec.objectives": Case(
+        {"objectives.fast": {"path": "/latency_ms/all/mean", "at_most": 1}}, shows="/objectives"
+    ),
+    "SystemSpec.alerts": Case({"alerts.slow": {"series": "p95_s", "above": 1}}, shows="/alerts"),
+    "MachineSpec.cores": Case({"machines.vm.cores": 1}),
+    "MachineSpec.memory": Case({"machines.vm.memory": "500M"}, {**CROWDED, "machines.vm.memory": "600M"}),
+    "MachineSpec.system_memory": Case({"machines.vm.system_memory": "300M"}, {**CROWDED, "machines.vm.memory": "600M"}),
+    "MachineSpec.speed": Case({"machines.vm.speed": 2}),
+    "MachineSpec.background": Case(
+        {"machines.vm.background": {"metrics": {"memory": "1M", "burst": "100ms", "every": "1s"}}}, BUSY
+    ),
+    "BackgroundSpec.memory": Case(
+        {"machines.vm.background.metrics.memory": "200M"},
+        {**CROWDED, "machines.vm.memory": "600M", "machines.vm.background": {"metrics": {"memory": "1M"}}},
+    ),
+    "BackgroundSpec.burst": Case(
+        {"machines.vm.background.metrics.burst": "200ms"},
+        {**BUSY, "machines.vm.background": {"metrics": {"memory": "1M", "burst": "100ms", "every": "1s"}}},
+    ),
+    "BackgroundSpec.every": Case(
+        {"machines.vm.background.metrics.every": "500ms"},
+        {**BUSY, "machines.vm.background": {"metrics": {"memory": "1M", "burst": "100ms", "every": "1s"}}},
+    ),
+    "LimitsSpec.cpus": Case({"services.shop.limits.cpus": 0.2}, {"services.shop.limits": {"cpus": 0.4}}),
+    "LimitsSpec.memory": Case({"services.shop.limits.memory": "101M"}, TIGHT),
+}
+
+SERVICE = {
+    "ServiceSpec.workers": Case({"services.shop.workers": {"kind": "event_loop", "loops": 1}}),
+    "ServiceSpec.memory_per_request": Case({"services.shop.memory_per_request": "2M"}, TIGHT),
+    "ServiceSpec.cold_factor": Case(
+        {"services.shop.cold_factor": 20}, {**TIGHT, **DIRECT, "services.shop.cold_requests": 20}
+    ),
+    "ServiceSpec.cold_requests": Case(
+        {"services.shop.cold_requests": 20}, {**TIGHT, **DIRECT, "services.shop.cold_factor": 9}
+    ),
+    **container_cases("ServiceSpec", "services.shop", {}, TIGHT),
+    "ServiceSpec.base_memory": Case({"services.shop.base_memory": "101M"}, TIGHT),
+    "ServiceSpec.replicas": Case({"services.shop.replicas": 1}),
+    "ServiceSpec.balancing": Case({"services.shop.balancing": "least_connections"}, {"routes.get.through": []}),
+    "ServiceSpec.pools": Case(
+        {"services.shop.pools.second": {"database": "postgres", "maximum_pool_size": 20, "minimum_idle": 20}},
+        {"databases.postgres.max_connections": 11},
+    ),
+    "ServiceSpec.endpoints": Case(
+        {"services.stock.endpoints.more": {"steps": [{"kind": "cpu", "demand": "9ms"}]}, f"{ASK}.endpoint": "more"},
+        along=("CallStepSpec.endpoint",),
+    ),
+    "TomcatSpec.threads": Case({"services.shop.workers.threads": 1}),
+    "EventLoopSpec.loops": Case({"services.stock.workers.loops": 1}, {**BUSY, f"{ASK}.endpoint": "sum"}),
+    "EndpointSpec.method": Case(
+        {"services.shop.endpoints.change.method": "POST"},
+        {
+            **TIGHT,
+            **BUSY,
+            "services.shop.limits.memory": "102M",
+            "traffic.mix": {"change": 1},
+            "routes.change.through": ["nginx"],
+        },
+    ),
+    "EndpointSpec.steps": Case({"services.stock.endpoints.count.steps": [{"kind": "cpu", "demand": "2ms"}]}),
+}
+
+STEPS = {
+    "CpuStepSpec.probability": Case({f"{WORK}.probability": 0.5}),
+    "CpuStepSpec.demand": Case({f"{WORK}.demand": "4ms"}),
+    "DelayStepSpec.probability": Case({f"{AWAY}.probability": 0.5}),
+    "DelayStepSpec.duration": Case({f"{AWAY}.duration": "5ms"}),
+    "CacheStepSpec.probability": Case({f"{LOOK}.probability": 0.5}),
+    "CacheStepSpec.cache": Case({f"{LOOK}.cache": "second"}),
+    "CacheStepSpec.data_class": Case({f"{LOOK}.data_class": "others"}),
+    "CacheStepSpec.on_miss": Case({f"{LOOK}.on_miss": []}),
+    "EvictStepSpec.probability": Case({f"{FORGET}.probability": 0.5}),
+    "EvictStepSpec.cache": Case({f"{FORGET}.cache": "second"}),
+    "EvictStepSpec.data_class": Case({f"{FORGET}.data_class": "others"}),
+    "DatabaseStepSpec.probability": Case({f"{SAVE}.probability": 0.5}),
+    "DatabaseStepSpec.pool": Case(
+        {f"{SAVE}.pool": "small"}, {"services.shop.pools.small": {"database": "archive", "maximum_pool_size": 1}}
+    ),
+    "DatabaseStepSpec.query": Case({f"{SAVE}.query": "find"}),
+    "CallStepSpec.probability": Case({f"{ASK}.probability": 0.5}),
+    "CallStepSpec.service": Case(
+        {f"{ASK}.service": "warehouse"},
+        {
+            "services.warehouse": {
+                "machine": "spare",
+                "endpoints": {"count": {"steps": [{"kind": "cpu", "demand": "6ms"}]}},
+            }
+        },
+    ),
+    "CallStepSpec.endpoint": Case({f"{ASK}.endpoint": "sum"}),
+    "CallStepSpec.breaker": Case(
+        {f"{ASK}.breaker": {"sliding_window_size": 10, "minimum_number_of_calls": 5}},
+        {f"{ASK}.time_limiter": {"limit": "3ms"}},
+    ),
+    "CallStepSpec.time_limiter": Case({f"{ASK}.time_limiter": {"limit": "3ms"}}),
+    "CallStepSpec.fallback": Case(
+        {f"{ASK}.fallback": [{"kind": "cpu", "demand": "1ms"}]}, {f"{ASK}.time_limiter": {"limit": "3ms"}}
+    ),
+    "TimeLimiterSpec.limit": Case({f"{ASK}.time_limiter.limit": "5ms"}, {f"{ASK}.time_limiter": {"limit": "3ms"}}),
+}
+
+FAILING = {
+    f"{ASK}.time_limiter": {"limit": "4ms"},
+    f"{ASK}.breaker": {
+        "sliding_window_size": 10,
+        "minimum_number_of_calls": 5,
+        "failure_rate_threshold": 60,
+        "slow_call_rate_threshold": 80,
+        "slow_call_duration_threshold": "10ms",
+        "wait_duration_in_open_state": "200ms",
+        "permitted_number_of_calls_in_half_open_state": 3,
+    },
+}
+"""A bit less than half of the calls fail: the breaker opens and closes."""
+SLOW = {
+    **FAILING,
+    f"{ASK}.time_limiter": {"limit": "20ms"},
+    f"{ASK}.breaker.slow_call_duration_threshold": "5ms",
+    f"{ASK}.breaker.slow_call_rate_threshold": 50,
+}
+
+BREAKER = {
+    "CircuitBreakerSpec.sliding_window_type": Case({f"{ASK}.breaker.sliding_window_type": "time_based"}, FAILING),
+    "CircuitBreakerSpec.sliding_window_size": Case({f"{ASK}.breaker.sliding_window_size": 20}, FAILING),
+    "CircuitBreakerSpec.minimum_number_of_calls": Case({f"{ASK}.breaker.minimum_number_of_calls": 9}, FAILING),
+    "CircuitBreakerSpec.failure_rate_threshold": Case({f"{ASK}.breaker.failure_rate_threshold": 80}, FAILING),
+    "CircuitBreakerSpec.slow_call_duration_threshold": Case(
+        {f"{ASK}.breaker.slow_call_duration_threshold": "8ms"}, SLOW
+    ),
+    "CircuitBreakerSpec.slow_call_rate_threshold": Case({f"{ASK}.breaker.slow_call_rate_threshold": 70}, SLOW),
+    "CircuitBreakerSpec.wait_duration_in_open_state": Case(
+        {f"{ASK}.breaker.wait_duration_in_open_state": "500ms"}, FAILING
+    ),
+    "CircuitBreakerSpec.permitted_number_of_calls_in_half_open_state": Case(
+        {f"{ASK}.breaker.permitted_number_of_calls_in_half_open_state": 6}, FAILING
+    ),
+    "CircuitBreakerSpec.max_wait_duration_in_half_open_state": Case(
+        {f"{ASK}.breaker.max_wait_duration_in_half_open_state": "20ms"}, FAILING
+    ),
+    "CircuitBreakerSpec.automatic_transition_from_open_to_half_open_enabled": Case(
+        {f"{ASK}.breaker.automatic_transition_from_open_to_half_open_enabled": True},
+        {**FAILING, f"{ASK}.breaker.max_wait_duration_in_half_open_state": "1ms"},
+    ),
+}
+
+POOL = {
+    "HikariSpec.database": Case({f"{MAIN}.database": "archive"}),
+    "HikariSpec.maximum_pool_size": Case({f"{MAIN}.maximum_pool_size": 1}),
+    "HikariSpec.minimum_idle": Case({f"{MAIN}.minimum_idle": 0}),
+    "HikariSpec.connection_timeout": Case(
+        {f"{MAIN}.connection_timeout": "250ms"},
+        {f"{MAIN}.maximum_pool_size": 1, "databases.postgres.queries.find.io": "200ms"},
+    ),
+    "HikariSpec.idle_timeout": Case(
+        {f"{MAIN}.idle_timeout": "10s"},
+        {f"{MAIN}.minimum_idle": 0, f"{MAIN}.idle_timeout": "60s", "duration": "150s", "traffic.open.rate": "1/10s"},
+    ),
+    "HikariSpec.max_lifetime": Case(
+        {f"{MAIN}.max_lifetime": "30s"}, {"duration": "40s", "traffic.open.rate": "3/s"}, shows="/stations"
+    ),
+    "HikariSpec.validation": Case(
+        {f"{MAIN}.validation": exponential("3ms")}, {"duration": "10s", "traffic.open.rate": "5/s"}
+    ),
+    "HikariSpec.version": Case(
+        {f"{MAIN}.version": "5.1.0"}, {f"{MAIN}.minimum_idle": 0, "databases.postgres.queries.find.io": "30ms"}
+    ),
+}
+
+LIMITED = {
+    "gateway.rate_limits": {"each": {"kind": "bucket4j_greedy", "key": "user", "refill": "2/1s", "capacity": 3}},
+}
+SPRING = {
+    "gateway.rate_limits": {
+        "all": {"kind": "spring_redis", "key": "global", "replenish_rate": 20, "burst_capacity": 30, "cache": "redis"}
+    }
+}
+PERMITS = {"gateway.concurrency": {"shop": {"permits": 2}}}
+
+GATEWAY = {
+    **container_cases(
+        "GatewaySpec",
+        "gateway",
+        {"gateway.machine": "vm"},
+        crowded("gateway", **{"routes.get.through": ["gateway"], "routes.change.through": ["gateway"]}),
+    ),
+    "GatewaySpec.cpu": Case({"gateway.cpu": exponential("1ms")}),
+    "GatewaySpec.loops": Case({"gateway.loops": 1}, {"gateway.cpu": "6ms", "machines.spare.cores": 4}),
+    "GatewaySpec.rate_limits": Case(LIMITED),
+    "GatewaySpec.concurrency": Case(PERMITS),
+    "GatewaySpec.response_timeout": Case({"gateway.response_timeout": "10ms"}),
+    "Bucket4jGreedySpec.key": Case({"gateway.rate_limits.each.key": "global"}, LIMITED),
+    "Bucket4jGreedySpec.refill": Case({"gateway.rate_limits.each.refill": "1/1s"}, LIMITED),
+    "Bucket4jGreedySpec.capacity": Case({"gateway.rate_limits.each.capacity": 2}, LIMITED),
+    "SpringRedisSpec.key": Case({"gateway.rate_limits.all.key": "user"}, SPRING),
+    "SpringRedisSpec.replenish_rate": Case({"gateway.rate_limits.all.replenish_rate": 30}, SPRING),
+    "SpringRedisSpec.burst_capacity": Case({"gateway.rate_limits.all.burst_capacity": 40}, SPRING),
+    "SpringRedisSpec.requested_tokens": Case({"gateway.rate_limits.all.requested_tokens": 2}, SPRING),
+    "SpringRedisSpec.cache": Case({"gateway.rate_limits.all.cache": "second"}, SPRING),
+    "BulkheadSpec.permits": Case({"gateway.concurrency.shop.permits": 1}, PERMITS),
+    "BulkheadSpec.max_wait": Case({"gateway.concurrency.shop.max_wait": "50ms"}, PERMITS),
+}
+
+DYING = {**TIGHT, "services.shop.start_wait": "100ms", "traffic.mix": {"get": 1}, "routes.get.through": ["nginx"]}
+ERRING = {
+    "routes.get.through": ["nginx"],
+    "traffic.mix": {"get": 1},
+    "services.shop.replicas": 3,
+    f"{ASK}.time_limiter": {"limit": "10ms"},
+    f"{UPSTREAM}.next_upstream": ["http_504"],
+}
+"""The shop answers 504 to one request in seven, and nginx asks another replica."""
+
+BALANCER = {
+    **container_cases(
+        "LoadBalancerSpec",
+        "load_balancers.nginx",
+        {"load_balancers.nginx.machine": "vm"},
+        crowded("load_balancers.nginx", **{"routes.get.through": ["nginx"]}),
+    ),
+    "LoadBalancerSpec.cpu": Case({"load_balancers.nginx.cpu": exponential("100us")}),
+    "LoadBalancerSpec.upstreams": Case(
+        {
+            "load_balancers.nginx.upstreams.halls": {"service": "hall", "connect_time": "9ms"},
+            "routes.change.through": ["nginx"],
+        },
+        {
+            "services.hall": {"machine": "vm", "endpoints": {"x": {"steps": [{"kind": "cpu", "demand": "1ms"}]}}},
+            "routes.change": {"service": "hall", "endpoint": "x"},
+        },
+        along=("RouteSpec.through",),
+    ),
+    "UpstreamSpec.service": Case(
+        {f"{UPSTREAM}.service": "stock", "load_balancers.nginx.upstreams.stocks.service": "shop"},
+        {"load_balancers.nginx.upstreams.stocks.connect_time": "5ms"},
+    ),
+    "UpstreamSpec.balancing": Case({f"{UPSTREAM}.balancing": "least_conn"}),
+    "UpstreamSpec.weights": Case({f"{UPSTREAM}.weights": [3, 1]}),
+    "UpstreamSpec.max_fails": Case({f"{UPSTREAM}.max_fails": 3}, ERRING),
+    "UpstreamSpec.fail_timeout": Case({f"{UPSTREAM}.fail_timeout": "1s"}, {**DYING, **BUSY}),
+    "UpstreamSpec.connect_timeout": Case(
+        {f"{UPSTREAM}.connect_timeout": "2ms"}, {f"{UPSTREAM}.connect_time": exponential("1ms")}
+    ),
+    "UpstreamSpec.send_timeout": Case(
+        {f"{UPSTREAM}.send_timeout": "2ms"}, {f"{UPSTREAM}.send_time": exponential("1ms")}
+    ),
+    "UpstreamSpec.read_timeout": Case({f"{UPSTREAM}.read_timeout": "10ms"}),
+    "UpstreamSpec.next_upstream": Case({f"{UPSTREAM}.next_upstream": ["error"]}, ERRING),
+    "UpstreamSpec.next_upstream_tries": Case(
+        {f"{UPSTREAM}.next_upstream_tries": 2}, {**ERRING, f"{ASK}.time_limiter": {"limit": "4ms"}}
+    ),
+    "UpstreamSpec.next_upstream_timeout": Case({f"{UPSTREAM}.next_upstream_timeout": "15ms"}, ERRING),
+    "UpstreamSpec.connect_time": Case({f"{UPSTREAM}.connect_time": exponential("100us")}),
+    "UpstreamSpec.send_time": Case({f"{UPSTREAM}.send_time": exponential("100us")}),
+}
+
+SMALL_REDIS = {"caches.redis.limits": {"memory": "10300K"}, "caches.redis.base_memory": "10M"}
+"""Redis is killed by its own content."""
+
+SMALL_DATABASE = {"databases.postgres.limits": {"memory": "62M"}, f"{MAIN}.minimum_idle": 0}
+"""The third connection kills the database."""
+
+STORES = {
+    **container_cases("CacheSpec", "caches.redis", {}, SMALL_REDIS),
+    "CacheSpec.base_memory": Case({"caches.redis.base_memory": "10250K"}, SMALL_REDIS),
+    "CacheSpec.command_cpu": Case({"caches.redis.command_cpu": exponential("100us")}),
+    "CacheSpec.round_trip": Case({"caches.redis.round_trip": exponential("500us")}),
+    "CacheSpec.classes": Case(
+        {
+            "caches.redis.classes.more": {"ttl": "1s", "keys": 9, "popularity": 0, "value": "1K"},
+            f"{LOOK}.data_class": "more",
+        },
+        along=("CacheStepSpec.data_class",),
+    ),
+    "CacheSpec.entry_overhead": Case({"caches.redis.entry_overhead": "1000B"}, SMALL_REDIS),
+    "CacheClassSpec.ttl": Case({"caches.redis.classes.items.ttl": "200ms"}),
+    "CacheClassSpec.keys": Case({"caches.redis.classes.items.keys": 100}),
+    "CacheClassSpec.popularity": Case({"caches.redis.classes.items.popularity": 2}),
+    "CacheClassSpec.value": Case({"caches.redis.classes.items.value": "4K"}, SMALL_REDIS),
+    **container_cases("DatabaseSpec", "databases.postgres", {}, SMALL_DATABASE),
+    "DatabaseSpec.base_memory": Case({"databases.postgres.base_memory": "54M"}, SMALL_DATABASE),
+    "DatabaseSpec.max_connections": Case({"databases.postgres.max_connections": 5}),
+    "DatabaseSpec.reserved_connections": Case({"databases.postgres.reserved_connections": 97}),
+    "DatabaseSpec.connect_time": Case(
+        {"databases.postgres.connect_time": exponential("50ms")}, {f"{MAIN}.minimum_idle": 0}
+    ),
+    "DatabaseSpec.connect_cpu": Case(
+        {"databases.postgres.connect_cpu": exponential("50ms")}, {f"{MAIN}.minimum_idle": 0}
+    ),
+    "DatabaseSpec.memory_per_connection": Case(
+        {"databases.postgres.memory_per_connection": "10M"}, {"databases.postgres.limits": {"memory": "100M"}}
+    ),
+    "DatabaseSpec.queries": Case(
+        {"databases.postgres.queries.heavy": {"cpu": "20ms"}, f"{SAVE}.query": "heavy"},
+        along=("DatabaseStepSpec.query",),
+    ),
+    "QuerySpec.cpu": Case({"databases.postgres.queries.find.cpu": exponential("3ms")}),
+    "QuerySpec.io": Case({"databases.postgres.queries.find.io": exponential("3ms")}),
+}
+
+USERS = {"traffic.open": GONE, "traffic.users": {"population": 20, "think_time": exponential("100ms")}}
+SESSIONS = {**USERS, "traffic.users.session": {"requests": 3, "gap": "1s"}}
+PER_IP = {"gateway.rate_limits": {"ip": {"kind": "bucket4j_greedy", "key": "ip", "refill": "2/1s"}}}
+TRACE = {"traffic.open": GONE, "traffic.trace": {"file": "first.csv"}}
+TRACES = {
+    "first.csv": "t_s,endpoint,user\n" + "".join(f"{n / 50},get,{n % 7}\n" for n in range(60)),
+    "second.csv": "t_s,endpoint,user\n" + "".join(f"{n / 50},change,{n % 7}\n" for n in range(60)),
+}
+
+TRAFFIC = {
+    "RouteSpec.service": Case(
+        {"routes.change.service": "other"},
+        {
+            "services.other": {
+                "machine": "spare",
+                "endpoints": {"change": {"steps": [{"kind": "cpu", "demand": "6ms"}]}},
+            }
+        },
+    ),
+    "RouteSpec.endpoint": Case({"routes.change.endpoint": "get"}),
+    "RouteSpec.through": Case({"routes.change.through": []}),
+    "TrafficSpec.users": Case(USERS, along=("TrafficSpec.open",)),
+    "TrafficSpec.open": Case(USERS, along=("TrafficSpec.users",)),
+    "TrafficSpec.trace": Case(TRACE, along=("TrafficSpec.open",)),
+    "TrafficSpec.users_per_ip": Case({"traffic.users_per_ip": 5}, PER_IP),
+    "TrafficSpec.mix": Case({"traffic.mix": {"get": 1, "change": 1}}),
+    "UsersSpec.population": Case({"traffic.users.population": 30}, USERS),
+    "UsersSpec.think_time": Case({"traffic.users.think_time": "100ms"}, USERS),
+    "UsersSpec.session": Case({"traffic.users.session": {"requests": 3, "gap": "1s"}}, USERS),
+    "SessionSpec.requests": Case({"traffic.users.session.requests": 10}, SESSIONS),
+    "SessionSpec.gap": Case({"traffic.users.session.gap": exponential("1s")}, SESSIONS),
+    "OpenSpec.kind": Case({"traffic.open.kind": "constant"}),
+    "OpenSpec.rate": Case({"traffic.open.rate": "120/s"}),
+    "OpenSpec.users": Case({"traffic.open.users": 5}, LIMITED),
+    "TraceSpec.file": Case({"traffic.trace.file": "second.csv"}, TRACE),
+    "TraceSpec.speed": Case({"traffic.trace.speed": 2}, TRACE),
+    "ClientSpec.patience": Case({"traffic.client": {"patience": "15ms"}}),
+    "ClientSpec.round_trip": Case({"traffic.client": {"round_trip": "20ms"}}),
+}
+
+MEAN = "/latency_ms/all/mean"
+JUDGED = {"replications": 2, "objectives": {"fast": {"path": MEAN, "at_most": 1000}}}
+SLOW_ALERT = {"alerts": {"slow": {"series": "p95_s", "above": 0.02, "window": "1s", "hold": "1s", "every": "1s"}}}
+RISING = {**SLOW_ALERT, "traffic.open.rate": "220/s"}
+"""Response times grow during the run."""
+
+EXPECTED = {
+    "ObjectiveSpec.path": Case(
+        {"objectives.fast.path": "/requests/arrived"},
+        {**JUDGED, "objectives.fast.at_most": 100},
+        shows="/objectives/0/verdict",
+    ),
+    "ObjectiveSpec.at_most": Case({"objectives.fast.at_most": 0.001}, JUDGED, shows="/objectives/0/verdict"),
+    "ObjectiveSpec.at_least": Case(
+        {"objectives.fast.at_least": 1000},
+        {"replications": 2, "objectives": {"fast": {"path": MEAN, "at_least": 1}}},
+        shows="/objectives/0/verdict",
+    ),
+    "AlertSpec.series": Case({"alerts.slow.series": "errors_per_s"}, SLOW_ALERT, shows="/alerts"),
+    "AlertSpec.above": Case({"alerts.slow.above": 10}, SLOW_ALERT, shows="/alerts"),
+    "AlertSpec.window": Case({"alerts.slow.window": "4s"}, {**RISING, "alerts.slow.above": 0.03}, shows="/alerts"),
+    "AlertSpec.hold": Case({"alerts.slow.hold": "2s"}, SLOW_ALERT, shows="/alerts"),
+    "AlertSpec.every": Case({"alerts.slow.every": "2s"}, SLOW_ALERT, shows="/alerts"),
+}
+
+
+def demand(**fields: Any) -> dict[str, Any]:
+    return {f"{WORK}.demand": fields}
+
+
+def shaped(spec: str, given: dict[str, Any], **changes: Any) -> dict[str, Case]:
+    """Cases of a distribution, as the demand of a step."""
+    return {
+        f"{spec}.{name}": Case({f"{WORK}.demand.{name}": value}, demand(**given)) for name, value in changes.items()
+    }
+
+
+LOGNORMAL = {"kind": "lognormal", "mean": "4ms"}
+BRANCHES = [{"probability": 0.5, "mean": "2ms"}, {"probability": 0.5, "mean": "6ms"}]
+DISTRIBUTIONS = {
+    **shaped("ConstantSpec", {"kind": "constant", "value": "4ms"}, value="5ms"),
+    **shaped("UniformSpec", {"kind": "uniform", "low": "1ms", "high": "5ms"}, low="2ms", high="6ms"),
+    **shaped("ExponentialSpec", {"kind": "exponential", "mean": "4ms"}, mean="5ms"),
+    **shaped("LognormalSpec", {**LOGNORMAL, "p95": "9ms"}, mean="5ms", p95="8ms"),
+    **shaped("LognormalSpec", {**LOGNORMAL, "p50": "3ms"}, p50="2ms"),
+    **shaped("LognormalSpec", {**LOGNORMAL, "p90": "7ms"}, p90="8ms"),
+    **shaped("LognormalSpec", {**LOGNORMAL, "p99": "12ms"}, p99="15ms"),
+    **shaped("GammaSpec", {"kind": "gamma", "mean": "4ms", "shape": 2}, mean="5ms", shape=3),
+    **shaped("ErlangSpec", {"kind": "erlang", "mean": "4ms", "stages": 2}, mean="5ms", stages=3),
+    **shaped("WeibullSpec", {"kind": "weibull", "mean": "4ms", "shape": 0.7}, mean="5ms", shape=1.5),
+    **shaped("HyperexponentialSpec", {"kind": "hyperexponential", "mean": "4ms", "scv": 3}, mean="5ms", scv=4),
+    **shaped(
+        "HyperexponentialSpec",
+        {"kind": "hyperexponential", "branches": BRANCHES},
+        branches=[*BRANCHES[:1], {"probability": 0.25, "mean": "6ms"}, {"probability": 0.25, "mean": "9ms"}],
+    ),
+    "BranchSpec.probability": Case(
+        {f"{WORK}.demand.branches.0.probability": 0.7, f"{WORK}.demand.branches.1.probability": 0.3},
+        demand(kind="hyperexponential", branches=BRANCHES),
+    ),
+    "BranchSpec.mean": Case(
+        {f"{WORK}.demand.branches.1.mean": "8ms"}, demand(kind="hyperexponential", branches=BRANCHES)
+    ),
+    **shaped(
+        "ParetoSpec", {"kind": "pareto", "shape": 1.5, "low": "1ms", "high": "50ms"}, shape=2, low="2ms", high="20ms"
+    ),
+    **shaped("EmpiricalSpec", {"kind": "empirical", "values": ["1ms", "4ms"]}, values=["1ms", "5ms"], weights=[3, 1]),
+}
+
+CASES: dict[str, Case] = {
+    **SYSTEM,
+    **SERVICE,
+    **STEPS,
+    **BREAKER,
+    **POOL,
+    **GATEWAY,
+    **BALANCER,
+    **STORES,
+    **TRAFFIC,
+    **EXPECTED,
+    **DISTRIBUTIONS,
+}
+PROVEN_BELOW = {"RouteSpec.path": "what it maps are the lines of an access log"}
+
+
+# --- the schema ---
+
+
+def specs_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from specs_in(part)
+
+
+def all_specs() -> list[type[BaseModel]]:
+    """Every specification that a scenario can hold."""
+    found: dict[type[BaseModel], None] = {}
+    left: list[type[BaseModel]] = [SystemSpec]
+    while left:
+        spec = left.pop()
+        if spec not in found:
+            found[spec] = None
+            for info in spec.model_fields.values():
+                left += specs_in(info.annotation)
+    return list(found)
+
+
+def fields_to_prove() -> list[str]:
+    """All fields, less the descriptive ones, discriminators, and those that only hold one fixed specification."""
+    names = []
+    for spec in all_specs():
+        for name, info in spec.model_fields.items():
+            is_part = isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
+            is_kind = name == "kind" and len(typing.get_args(info.annotation)) == 1
+            if not (is_part or is_kind or (spec.__name__, name) in DESCRIPTIVE):
+                names.append(f"{spec.__name__}.{name}")
+    return names
+
+
+def test_every_field_has_a_case() -> None:
+    known = {*CASES, *PROVEN_BELOW}
+    assert not [name for name in fields_to_prove() if name not in known], "fields that nothing proves to be alive"
+    assert not [name for name in known if name not in fields_to_prove()], "cases of fields that do not exist"
+
+
+def test_descriptive_fields_are_texts() -> None:
+    by_name = {spec.__name__: spec for spec in all_specs()}
+    for spec, name in DESCRIPTIVE:
+        assert by_name[spec].model_fields[name].annotation in (str, list[str])
+
+
+# --- runs ---
+
+
+class Here(Executor):
+    """Runs every replication at once, in this process."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def laid_over(*patches: dict[str, Any]) -> dict[str, Any]:
+    document = deepcopy(BASE)
+    for patch in patches:
+        for path, value in patch.items():
+            *parents, last = path.split(".")
+            node: Any = document
+            for name in parents:
+                node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+            if value is GONE:
+                node.pop(last, None)
+            elif isinstance(node, list):
+                node[int(last)] = deepcopy(value)
+            else:
+                node[last] = deepcopy(value)
+    return document
+
+
+@lru_cache(maxsize=32)
+def result_of(folder: Path, text: str) -> dict[str, Any]:
+    """What a run finds, less what only repeats the question."""
+    for name, lines in TRACES.items():
+        (folder / name).write_text(lines)
+    path = folder / "case.json"
+    path.write_text(text)
+    document = run(load_scenario(path), executor=Here()).document
+    assert document["audit"]["passed"]
+    found = {name: value for name, value in document.items() if name not in ECHOES}
+    found["alerts"] = [{key: alert[key] for key in ("fired_in", "first_at_s", "firing_s")} for alert in found["alerts"]]
+    found["objectives"] = [{key: each[key] for key in ("value", "interval", "verdict")} for each in found["objectives"]]
+    return found
+
+
+def at(document: Any, pointer: str) -> Any:
+    for name in pointer.split("/")[1:]:
+        document = document[int(name)] if isinstance(document, list) else document[name]
+    return document
+
+
+def differing(first: Any, second: Any, place: str) -> Iterator[str]:
+    """Fields (Class.field) whose own values differ; what differs inside nested specifications is theirs."""
+    if isinstance(first, BaseModel) and type(first) is type(second):
+        for name in type(first).model_fields:
+            yield from differing(getattr(first, name), getattr(second, name), f"{type(first).__name__}.{name}")
+    elif isinstance(first, dict) and isinstance(second, dict) and list(first) == list(second):
+        for name, value in first.items():
+            yield from differing(value, second[name], place)
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        for one, other in zip(first, second, strict=True):
+            yield from differing(one, other, place)
+    elif first != second:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fields")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_field_changes_a_result(name: str, folder: Path) -> None:
+    case = CASES[name]
+    base, changed = laid_over(case.given), laid_over(case.given, case.change)
+    differ = set(differing(SystemSpec.model_validate(base), SystemSpec.model_validate(changed), ""))
+    assert differ == {name, *case.along}, "the case changes something else"
+    before, after = (at(result_of(folder, json.dumps(document)), case.shows) for document in (base, changed))
+    assert before != after, f"{case.shows} is the same"
+
+
+def test_a_route_s_path_maps_an_access_log(folder: Path) -> None:
+    """RouteSpec.path and EndpointSpec.method decide to which route a line of a log goes."""
+    log = folder / "access.log"
+    line = '10.0.0.1 - - [21/Jul/2025:10:00:{:02d} +0900] "{} /api/items/{} HTTP/1.1" 200 12\n'
+    log.write_text("".join(line.format(n, "PUT" if n % 2 else "GET", n) for n in range(40)))
+
+    def routes(path: str, method: str = "PUT") -> list[int]:
+        document = laid_over({"routes.change.path": path, "services.shop.endpoints.change.method": method})
+        trace, _ = replay_trace(read_access_log(str(log)), SystemSpec.model_validate(document))
+        assert trace.endpoint is not None
+        return [int(number) for number in trace.endpoint]
+
+    mapped = routes("/api/items/{id}")
+    assert mapped[1::2] == [1] * 20
+    assert routes("") != mapped
+    assert routes("/api/items/{id}", "DELETE") != mapped
