@@ -1,0 +1,354 @@
+"""What the page shows as HTML. Everything that is said is escaped; colours follow the theme (style.css)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from experiments.dashboard import wording
+from experiments.dashboard.figures import Headline, difference, interval, mean
+from experiments.dashboard.running import Finding
+from experiments.dashboard.texts import PART_TEXTS, Words
+from sim.statistics import PairedDifference
+
+SHOWN_BARS: Final = 10
+LEAST_LABELLED_SHARE: Final = 0.09
+PART_COLOURS: Final[Mapping[str, str]] = {
+    "wait": "#d97706", "cpu": "#2563eb", "throttled": "#dc2626", "cache": "#0d9488", "db": "#7c3aed",
+    "delay": "#64748b", "other": "#94a3b8",
+}  # fmt: skip
+WAS, NOW = "#94a3b8", "#3b82f6"
+MARKS: Final = {"met": "✓", "breached": "✗", "undecided": "?"}
+
+
+def block(*inner: str, kind: str = "") -> str:
+    return f'<div class="wt {kind}">{"".join(inner)}</div>'
+
+
+def part(title: str, body: str, note: str = "") -> str:
+    """A section of the page: what it shows, how to read it, and the thing itself."""
+    said = f'<p class="soft">{escape(note)}</p>' if note else ""
+    return block(f'<h2>{escape(title)}</h2>{said}<div class="body">{body}</div>', kind="wt-part")
+
+
+def brand(words: Words) -> str:
+    return block(f'<b>Windtunnel</b><span class="soft small">{escape(words("tagline"))}</span>', kind="wt-brand")
+
+
+def head(name: str, description: str, settings: Sequence[str], words: Words) -> str:
+    """What is looked at, and what is changed in it."""
+    chips = "".join(f"<code>{escape(setting)}</code>" for setting in settings)
+    changed = f'<span class="soft small">{escape(words("changed"))}</span>{chips}' if settings else (
+        f'<span class="soft small">{escape(words("nothing_changed"))}</span>')  # fmt: skip
+    return block(
+        f'<h2>{escape(name)}</h2><p>{escape(description)}</p><div class="chips">{changed}</div>', kind="wt-head"
+    )
+
+
+def errors(lines: Iterable[str], words: Words, after: str = "") -> str:
+    """What cannot be run and why, one line each."""
+    said = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    then = f'<p class="soft small">{escape(after)}</p>' if after else ""
+    return f'<div class="wt wt-error" role="alert"><p><b>{escape(words("cannot_run"))}</b></p>{said}{then}</div>'
+
+
+def notes(lines: Iterable[tuple[str, bool]]) -> str:
+    """How much may be read into what follows; a line may be a warning."""
+    said = [f'<p class="small {"wt-note" if warns else "soft"}">{escape(line)}</p>' for line, warns in lines]
+    return block(*said)
+
+
+# --- headline figures ---
+
+
+def cards(baseline: Finding, what_if: Finding | None, shown: Iterable[Headline], words: Words) -> str:
+    """The headline figures, side by side."""
+    return block("".join(_card(baseline, what_if, headline, words) for headline in shown), kind="wt-cards")
+
+
+def _card(baseline: Finding, what_if: Finding | None, headline: Headline, words: Words) -> str:
+    title = words(headline.name) + (f" · {headline.detail}" if headline.detail else "")
+    before = mean(baseline, headline.pointer)
+    was = headline.show(before)
+    if what_if is None:
+        figures = f'<span class="big num" data-side="baseline">{escape(was)}</span>'
+        verdict = _interval_text(baseline, headline, words)
+    else:
+        after = mean(what_if, headline.pointer)
+        figures = (
+            f'<span class="big num" data-side="what-if">{escape(headline.show(after))}</span>'
+            f'<span class="soft small num">{escape(words("baseline"))} '
+            f'<span data-side="baseline">{escape(was)}</span></span>'
+        )
+        verdict = _verdict(difference(baseline, what_if, headline), headline, words)
+    return (
+        f'<article class="wt-card" data-kpi="{headline.name}"><h3>{escape(title)}</h3>'
+        f'<div class="figures">{figures}</div><p class="verdict">{verdict}</p></article>'
+    )
+
+
+def _interval_text(finding: Finding, headline: Headline, words: Words) -> str:
+    if mean(finding, headline.pointer) is None:
+        return f'<span class="unclear">{escape(words("too_few"))}</span>'
+    found = interval(finding, headline.pointer)
+    if found is None:
+        return ""
+    return f'<span class="soft num">[{escape(headline.show(found[0]))}, {escape(headline.show(found[1]))}]</span>'
+
+
+def _verdict(found: PairedDifference | None, headline: Headline, words: Words) -> str:
+    """In plain words: better, worse, or not distinguishable and how much more it would take."""
+    if found is None:
+        return f'<span class="unclear">{escape(words("too_few"))}</span>'
+    if found.verdict == "not distinguishable" or found.low is None or found.high is None:
+        if found.mean == 0.0 and found.low in (None, 0.0):
+            text = words("same")
+        elif found.more_replications is None:
+            text = words("unclear")
+        else:
+            text = words("unclear_more", more=f"{found.more_replications:,}")
+        return f'<span class="unclear">{escape(text)}</span>'
+
+    def amount(value: float) -> str:
+        unit = f" {words('points_unit')}" if headline.show_difference is wording.points else ""
+        return headline.show_difference(abs(value)) + unit
+
+    bare = wording.points if headline.show_difference is wording.points else wording.number
+    low, high = sorted((abs(found.low), abs(found.high)))
+    arrow = "▲" if found.mean > 0 else "▼"
+    return (
+        f'<span class="{found.verdict}">{arrow} {escape(words(found.verdict, amount=amount(found.mean)))}</span> '
+        f'<span class="soft num">[{escape(bare(low))}, {escape(bare(high))}]</span>'
+    )
+
+
+# --- verdict, what breaks first ---
+
+
+def objectives(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """The scenario's objectives, judged on both runs."""
+    sides = [finding for finding in (baseline, what_if) if finding is not None]
+    judged = [{each["name"]: each for each in finding.document["objectives"]} for finding in sides]
+    if not judged[0]:
+        return f'<p class="soft">{escape(words("no_objectives"))}</p>'
+    names = [words("baseline"), words("what_if")]
+    heading = "".join(f"<th>{escape(name)}</th>" for name in names[: len(sides)])
+    rows = [f"<tr><th>{escape(words('objective'))}</th><th></th>{heading}</tr>"]
+    for name, first in judged[0].items():
+        show = wording.shown_as(first["path"])
+        cells = "".join(_judgement(each.get(name), show, words) for each in judged)
+        bound = words(first["bound"], bound=show(first["threshold"]))
+        rows.append(f'<tr><td>{escape(name)}</td><td class="soft num">{escape(bound)}</td>{cells}</tr>')
+    overall = "".join(f"<td>{_overall(list(each.values()), words)}</td>" for each in judged)
+    rows.append(f"<tr><td></td><td></td>{overall}</tr>")
+    return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+
+
+def _judgement(objective: Mapping[str, Any] | None, show: wording.Show, words: Words) -> str:
+    if objective is None:
+        return "<td></td>"
+    verdict = objective["verdict"]
+    return (
+        f'<td class="num"><span class="{verdict}" title="{escape(words(verdict))}">{MARKS[verdict]}</span> '
+        f"{escape(show(objective['value']))}</td>"
+    )
+
+
+def _overall(judged: Sequence[Mapping[str, Any]], words: Words) -> str:
+    verdicts = [each["verdict"] for each in judged]
+    number, kind = verdicts.count("breached"), "breached"
+    text = words("does_not_hold", number=number, all=len(verdicts))
+    if not number:
+        number, kind = verdicts.count("undecided"), "undecided"
+        text = words("is_undecided", number=number, all=len(verdicts))
+    if not number:
+        kind, text = "met", words("holds")
+    return f'<span class="{kind}">{escape(text)}</span>'
+
+
+def bottlenecks(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """The limit that gives first, in both runs."""
+    boxes = _bottleneck(baseline, "baseline", "was", words)
+    if what_if is not None:
+        boxes += _bottleneck(what_if, "what_if", "now", words)
+    return f'<div class="wt-two">{boxes}</div>'
+
+
+def _bottleneck(finding: Finding, side: str, kind: str, words: Words) -> str:
+    found = finding.document["bottleneck"]
+    if found is None:
+        said = f"<p>{escape(words('nothing_used'))}</p>"
+    else:
+        name = "binds" if found["binds"] else "nothing_binds"
+        said = (
+            f'<p class="{"worse" if found["binds"] else ""}">{escape(words(name))}</p>'
+            f"<p><code>{escape(found['limit_path'])} = {escape(str(found['value']))}</code></p>"
+            f'<p class="soft small">{escape(words.evidence(found["evidence"]))}</p>'
+        )
+    return f'<div class="wt-box {kind}"><p class="soft small">{escape(words(side))}</p>{said}</div>'
+
+
+# --- bars ---
+
+
+def key(words: Words) -> str:
+    """Which colour is which run."""
+    return (
+        f'<div class="wt-key"><span><i style="background:{WAS}"></i>{escape(words("baseline"))}</span>'
+        f'<span><i style="background:{NOW}"></i>{escape(words("what_if"))}</span></div>'
+    )
+
+
+def p99_parts(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """What the time of the requests around the p99 is made of: one stacked bar for each run, on one scale."""
+    sides = [("baseline", baseline.document["p99_parts_ms"])]
+    if what_if is not None:
+        sides.append(("what_if", what_if.document["p99_parts_ms"]))
+    known = [_parts_known(parts) for _, parts in sides]
+    longest = max((sum(parts.values()) for parts in known), default=0.0)
+    if not longest:
+        return f'<p class="soft">{escape(words("parts_none"))}</p>'
+    rows = "".join(_stack(words(side), parts, longest, words) for (side, _), parts in zip(sides, known, strict=True))
+    used = [name for name in PART_COLOURS if any(parts.get(name, 0.0) / longest >= 0.005 for parts in known)]
+    legend = "".join(
+        f'<span><i style="background:{PART_COLOURS[name]}"></i>{escape(words(PART_TEXTS.get(name, name)))}</span>'
+        for name in used
+    )
+    return f'<div class="wt-stack">{rows}</div><div class="wt-key" style="margin-top:.6rem">{legend}</div>'
+
+
+def _parts_known(parts: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in parts.items() if value is not None and value > 0.0}
+
+
+def _stack(side: str, parts: Mapping[str, float], longest: float, words: Words) -> str:
+    total = sum(parts.values())
+    pieces = []
+    for name, colour in PART_COLOURS.items():
+        share = parts.get(name, 0.0) / longest
+        if share <= 0.0:
+            continue
+        told = f"{words(PART_TEXTS.get(name, name))}: {wording.milliseconds(parts[name])}"
+        label = wording.number(parts[name]) if share >= LEAST_LABELLED_SHARE else ""
+        pieces.append(
+            f'<span style="width:{100 * share:.3f}%;background:{colour}" title="{escape(told)}">{escape(label)}</span>'
+        )
+    figure = escape(wording.milliseconds(total))
+    return (
+        f'<div><div class="name"><span>{escape(side)}</span><span class="num">{figure}</span></div>'
+        f'<div class="row">{"".join(pieces)}</div></div>'
+    )
+
+
+def stations(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """How much of every station is in use, the busiest first."""
+    sides = [finding.document["stations"] for finding in (baseline, what_if) if finding is not None]
+    paths = [path for path in _union(sides) if any(side.get(path, {}).get("arrivals") for side in sides)]
+
+    def use(side: Mapping[str, Any], path: str) -> float | None:
+        found = side.get(path)
+        return None if found is None else found["utilisation"]
+
+    def told(side: Mapping[str, Any], path: str) -> str:
+        turned_away = side.get(path, {}).get("refused", 0) or 0
+        return f", {wording.number(turned_away)} {words('refused')}" if turned_away else ""
+
+    paths.sort(key=lambda path: -max(use(side, path) or 0.0 for side in sides))
+    rows = [
+        _bar(
+            _short(path),
+            [wording.percent(use(side, path)) + told(side, path) for side in sides],
+            [use(side, path) or 0.0 for side in sides],
+        )
+        for path in paths[:SHOWN_BARS]
+    ]
+    return f'<div class="wt-bars">{"".join(rows)}</div>'
+
+
+def containers(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """Cores in use by every container, the busiest first."""
+    sides = [finding.document["containers"] for finding in (baseline, what_if) if finding is not None]
+    paths = _union(sides)
+
+    def cores(side: Mapping[str, Any], path: str) -> float:
+        return float(side.get(path, {}).get("cpu_cores") or 0.0)
+
+    def told(side: Mapping[str, Any], path: str) -> str:
+        return wording.number(side[path]["cpu_cores"]) if path in side else wording.NOTHING
+
+    def beside(path: str) -> str:
+        """What its own CPU limit has to do with it, where it has one."""
+        found = [side[path] for side in sides if path in side and side[path]["cpu_of_limit"] is not None]
+        texts = []
+        for figure, text in (("cpu_of_limit", "of_limit"), ("throttled_share", "throttled_share")):
+            shares = [wording.percent(each[figure]) for each in found]
+            if shares:
+                texts.append(f"{' → '.join(dict.fromkeys(shares))} {words(text)}")
+        return ", ".join(texts)
+
+    paths.sort(key=lambda path: -max(cores(side, path) for side in sides))
+    longest = max((cores(side, path) for side in sides for path in paths), default=0.0) or 1.0
+    rows = [
+        _bar(
+            _short(path),
+            [told(side, path) for side in sides],
+            [cores(side, path) / longest for side in sides],
+            beside(path),
+        )
+        for path in paths[:SHOWN_BARS]
+    ]
+    return f'<div class="wt-bars">{"".join(rows)}</div>'
+
+
+def _bar(name: str, told: Sequence[str], shares: Sequence[float], beside: str = "") -> str:
+    tracks = "".join(
+        f'<div class="track"><i style="width:{100 * min(1.0, share):.2f}%;background:{colour}"></i></div>'
+        for share, colour in zip(shares, (WAS, NOW), strict=False)
+    )
+    figures = " → ".join(escape(each) for each in told) if len(set(told)) > 1 else escape(told[0])
+    said = f'<div class="name"><span>{escape(name)}</span><span class="soft num">{figures}</span></div>'
+    more = f'<p class="soft small">{escape(beside)}</p>' if beside else ""
+    return f"<div>{said}{tracks}{more}</div>"
+
+
+def _union(sides: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(path for side in sides for path in side))
+
+
+def _short(path: str) -> str:
+    """Without the kind of thing, which its name tells."""
+    return path.removeprefix("services.").removeprefix("databases.").removeprefix("caches.").replace(".replica-", " #")
+
+
+# --- what it rests on ---
+
+
+def assumptions(provenance: Mapping[str, Mapping[str, str]], not_modelled: Sequence[str], words: Words) -> str:
+    """Where every input comes from, what is only assumed first."""
+    order = sorted(provenance.items(), key=lambda item: item[1]["source"] != "assumed")
+    heading = "".join(f"<th>{escape(words(name))}</th>" for name in ("path", "source", "reference"))
+    rows = []
+    for path, entry in order:
+        why = ". ".join(text.rstrip(".") for text in (entry["ref"], entry["note"]) if text)
+        rows.append(
+            f"<tr><td><code>{escape(path)}</code></td><td>{escape(words(entry['source']))}</td>"
+            f"<td>{escape(why)}</td></tr>"
+        )
+    table = f'<div class="scroll"><table><tr>{heading}</tr>{"".join(rows)}</table></div>' if rows else ""
+    left_out = "".join(f"<li>{escape(text)}</li>" for text in not_modelled)
+    listed = f'<h3 style="font-size:.9rem;margin:.9rem 0 .3rem">{escape(words("not_modelled"))}</h3><ul>{left_out}</ul>'
+    return block(table, listed if left_out else "")
+
+
+def audit(finding: Finding, words: Words) -> str:
+    """Whether the run kept its own conservation laws, and how to recognise it."""
+    found = finding.document["audit"]
+    held = sum(check["passed"] for check in found["checks"])
+    text = words("audit_passed" if found["passed"] else "audit_failed", held=held, all=len(found["checks"]))
+    kind = "met" if found["passed"] else "breached"
+    return block(
+        f'<p class="small"><span class="{kind}">{"✓" if found["passed"] else "✗"}</span> {escape(text)} '
+        f'<span class="soft">digest <code>{escape(finding.document["digest"])}</code></span></p>',
+        kind="wt-foot",
+    )
