@@ -199,8 +199,10 @@ class Redis:
         """GET: whether the request's key of class `cls` is there. Notes hit or miss on the request: a miss if any."""
         part = self._classes[cls]
         yield from self._ask(request, part.lookup, lane)
-        self._free_expired()
-        is_hit = part.entries.is_fresh(part.key_of(request), self._env.now)
+        now = self._env.now
+        if now > self._earliest_s:
+            self._free_expired()
+        is_hit = part.entries.is_fresh(part.key_of(request), now)
         if is_hit:
             part.hits.add()
             request.cache = request.cache or "hit"
@@ -233,7 +235,7 @@ class Redis:
 
     def run_script(self) -> Activity:
         """One EVALSHA of somebody who keeps the books: its time is the caller's to note."""
-        yield from self._command(self._script_round_trip.next(), self._script_cpu.next())
+        yield from self._command(None, self._script_round_trip.next(), self._script_cpu.next())
 
     def clear(self) -> None:
         """The container has been killed: its content is lost, with the memory that held it."""
@@ -244,33 +246,37 @@ class Redis:
         self._content.set(0)
 
     def _ask(self, request: Request, costs: _Costs, lane: int) -> Activity:
-        """One command for a request, all of whose time is cache time: the way, the wait for the thread, the work."""
-        began_at_s, identity = self._env.now, request.identity
-        try:
-            yield from self._command(costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane))
-        finally:
-            request.cache_s += self._env.now - began_at_s
+        """One command for a request."""
+        identity = request.identity
+        return self._command(request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane))
 
-    def _command(self, round_trip_s: float, cpu_s: float) -> Activity:
-        host, thread = self._host, self._thread
-        if host.is_up and round_trip_s:
-            yield round_trip_s
-        if not host.is_up:
-            raise CacheUnavailable(self.path)
-        resident = host.enter()
+    def _command(self, request: Request | None, round_trip_s: float, cpu_s: float) -> Activity:
+        """The way, the wait for the thread, the work: where it is for a request, all of that is its cache time."""
+        env, host, thread = self._env, self._host, self._thread
+        began_at_s = env.now
+        resident = None
         try:
-            _ = thread.acquire() or (yield)
+            if host.is_up and round_trip_s:
+                yield round_trip_s
+            if not host.is_up:
+                raise CacheUnavailable(self.path)
+            if cpu_s or not thread.try_acquire():
+                resident = host.enter()
+                _ = thread.acquire() or (yield)
             try:
                 if cpu_s:
                     yield host.run(cpu_s)
             finally:
                 thread.release()
         except InstanceDied as death:
-            if death.path != host.path:  # it is the caller's own container that died
+            if resident is None or death.path != host.path:  # it is the caller's own container that died
                 raise
             raise CacheUnavailable(self.path) from death
         finally:
-            host.leave(resident)
+            if resident is not None:
+                host.leave(resident)
+            if request is not None:
+                request.cache_s += env.now - began_at_s
 
     def _free_expired(self) -> None:
         """Free what has expired in any class, where anything can have."""

@@ -100,10 +100,19 @@ class Permits:
     def acquire(self) -> bool:
         """True: a permit is taken. False: the running process is queued and must `yield`, which returns True
         when a permit is handed over and False when `max_wait_s` has passed."""
-        if self.try_acquire():
-            return True
-        self._enqueue(0.0)
-        return False
+        if self._in_use >= self.capacity:
+            self._enqueue(0.0)
+            return False
+        self._in_use += 1
+        station = self.station
+        now = self._env._now
+        busy = station.busy
+        station.busy_area += busy * (now - station.busy_since)  # station.start()
+        station.busy_since = now
+        station.busy_balance -= now
+        station.busy = busy + 1
+        station.at_once += 1
+        return True
 
     def hold(self, duration_s: float) -> Any:
         """Acquire and keep for `duration_s`: `yield` what this returns, then `release`. The grant schedules the

@@ -22,7 +22,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.distributions import Distribution
+from sim.distributions import Constant, Distribution
 from sim.errors import SimulationError
 
 DURATION_STEP_S: Final = 2.0**-30
@@ -36,8 +36,8 @@ _FEW_USERS: Final = 1 << 12
 _KEPT_VALUES_PER_USER: Final = 64
 """A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
 
-_LANE_BLOCK: Final = 64
-"""Identities computed at once in lanes above 0, which few requests use."""
+_LANE_BLOCK: Final = 256
+"""Identities computed at once in lanes above 0: some requests use them (calls of other services), retries few."""
 
 _SEQUENCE_BLOCK: Final = 1024
 _WORD: Final = 2**64
@@ -91,7 +91,8 @@ class Streams:
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""
-        return self._once(purpose, distribution, lambda: self._keyed(Draws, purpose, _durations(distribution)))
+        kind = _ConstantDraws if isinstance(distribution, Constant) else Draws
+        return self._once(purpose, distribution, lambda: self._keyed(kind, purpose, _durations(distribution)))
 
     def uniforms(self, purpose: str) -> Draws:
         """Numbers in [0, 1), by identity."""
@@ -233,6 +234,19 @@ class Draws(_Keyed[float]):
     """Durations in seconds, or uniforms in [0, 1), by identity and lane."""
 
     __slots__ = ()
+
+
+class _ConstantDraws(Draws):
+    """Always the same: nothing has to be drawn."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int) -> None:
+        super().__init__(source, transform, pack, block, kept)
+        self._value: float = transform(np.zeros(1)).tolist()[0]
+
+    def at(self, identity: int, lane: int = 0) -> float:
+        return self._value
 
 
 class Choices(_Keyed[int]):

@@ -80,7 +80,9 @@ class GreedyRule:
         elapsed_ns = now_ns - self.refilled_at_ns
         if elapsed_ns > 0:
             self.refilled_at_ns = now_ns
-            gained, remainder = divmod(elapsed_ns * self.refill_tokens + self.remainder, self.refill_period_ns)
+            due = elapsed_ns * self.refill_tokens + self.remainder
+            gained = due // self.refill_period_ns
+            remainder = due - gained * self.refill_period_ns
             tokens = self.tokens + gained
             if tokens >= self.capacity:
                 tokens = self.capacity
