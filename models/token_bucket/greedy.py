@@ -133,7 +133,7 @@ class Bucket4jGreedyLimiter:
             bucket = GreedyRule(self._capacity, self._refill_tokens, self._refill_period_ns, now_ns)
             self._buckets.put(key, bucket)
         if bucket.take(now_ns):
-            self._granted.add()
+            self._granted.total += 1
         else:
             self._refused.add()
             raise RateLimited(self.path)
