@@ -1,0 +1,159 @@
+"""A container's CPU state and its accounts: what can be read at any instant. See the package for what is modelled."""
+
+from __future__ import annotations
+
+from math import floor, inf
+from typing import TYPE_CHECKING
+
+from sim.environment import Environment
+from sim.processor.burst import BEGUN_AT, CONTAINER, DEMAND, END, GRAIN, LEAST_S, Burst, Quota
+
+if TYPE_CHECKING:
+    from sim.processor.cores import Processor
+
+
+class Account:
+    """State of one container, as of an instant since which its pace has been constant, and its accounts.
+
+    Every account is exact at any instant, and reading one changes nothing. Areas are integrals over time.
+    """
+
+    __slots__ = (
+        "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_heap", "_is_sharing", "_is_throttled", "_level", "_n",
+        "_present_area", "_present_s", "_processor", "_progress", "_rate", "_refill_at", "_throttled_thread_s",
+        "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota", "rounding_s", "weight",
+    )  # fmt: skip
+
+    def __init__(self, env: Environment, processor: Processor, path: str, weight: float, quota: Quota | None) -> None:
+        self._env = env
+        self._processor: Processor | None = processor
+        self.path = path
+        self.weight = weight
+        self.quota = quota
+        self._heap: list[Burst] = []
+        """Bursts, the next to end first. Cancelled ones stay until they come up."""
+        self._n = 0
+        self._at = env._now
+        """The instant to which the state and the accounts belong."""
+        self._progress = 0.0
+        """Virtual time: CPU-seconds that each thread present has had since the container was idle."""
+        self._rate = 0.0
+        """How fast that goes: a core's speed; 0 while idle, throttled or sharing."""
+        self._is_sharing = False
+        """Gets less than a core a thread: its virtual time follows the processor's level..."""
+        self._level = 0.0
+        """...and this is the level to which the state belongs."""
+        self._entry = 0
+        """Number of its valid entry among the processor's events."""
+        self._is_throttled = False
+        self._budget_s = 0.0
+        self._refill_at = inf
+        if quota is not None:
+            self._refill(self._at, 0.0)
+        self._cpu_s = self._present_area = self._present_s = self._throttled_wall_s = self._throttled_thread_s = 0.0
+        self.begun = 0
+        """Bursts that were ever begun."""
+        self.demand_done_s = 0.0
+        """Demand of the bursts that have ended."""
+        self.cancelled_s = 0.0
+        """CPU time that cancelled bursts had been given."""
+        self.rounding_s = 0.0
+        """CPU time given to ended bursts beyond their demand (or short of it): the grain of the clock, and at most
+        `LEAST_S` + `GRAIN` x now for each of them, times the speed."""
+
+    @property
+    def runnable(self) -> int:
+        """Bursts present, throttled or not."""
+        return self._n
+
+    @property
+    def is_throttled(self) -> bool:
+        """Its threads are stopped until the next boundary."""
+        return self._is_throttled
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time handed out: the integral of the rates. Equals `served_s` + `rounding_s`."""
+        return self._cpu_s + self._n * self._gain()
+
+    @property
+    def served_s(self) -> float:
+        """CPU demand served: all of the ended bursts, of cancelled and present ones the part that was."""
+        served_s = self.demand_done_s + self.cancelled_s
+        progress = self._progress + self._gain()
+        for burst in self._present():
+            served_s += burst[DEMAND] - (burst[END] - progress)
+        return served_s
+
+    @property
+    def present_area(self) -> float:
+        """Integral of the number of bursts present. Equals `present_s`."""
+        return self._present_area + self._n * (self._env._now - self._at)
+
+    @property
+    def present_s(self) -> float:
+        """Sum of the times for which bursts have been present, those still there included."""
+        present_s = self._present_s
+        for burst in self._present():
+            present_s += self._env._now - burst[BEGUN_AT]
+        return present_s
+
+    @property
+    def throttled_wall_s(self) -> float:
+        """Time during which threads were stopped because the budget was spent."""
+        return self._throttled_wall_s + (self._env._now - self._at if self._is_throttled else 0.0)
+
+    @property
+    def throttled_thread_s(self) -> float:
+        """The same, summed over the threads that were stopped."""
+        return self._throttled_thread_s + (self._n * (self._env._now - self._at) if self._is_throttled else 0.0)
+
+    def _present(self) -> list[Burst]:
+        return [burst for burst in self._heap if burst[CONTAINER] is not None]
+
+    def _gain(self) -> float:
+        """CPU-seconds that each thread has had since the state was last brought to now."""
+        if self._is_sharing and self._n:
+            assert self._processor is not None
+            return (self._processor.level - self._level) * self.weight / self._n
+        return self._rate * (self._env._now - self._at)
+
+    def _sync(self, now: float) -> None:
+        """Bring the state to now. Its pace has been constant since it was last brought up."""
+        elapsed = now - self._at
+        if not elapsed:
+            return
+        n = self._n
+        self._at = now
+        self._present_area += n * elapsed
+        if self._is_sharing:
+            processor = self._processor
+            assert processor is not None
+            level = processor._level + processor._pace * (now - processor._level_at)
+            each = (level - self._level) * self.weight / n
+            self._level = level
+        else:
+            each = self._rate * elapsed
+        self._progress += each
+        used_s = n * each
+        self._cpu_s += used_s
+        if self.quota is not None:
+            if self._is_throttled:
+                self._throttled_wall_s += elapsed
+                self._throttled_thread_s += n * elapsed
+            if now >= self._refill_at - LEAST_S - GRAIN * now:
+                self._refill(now, used_s / elapsed)
+            else:
+                self._budget_s -= used_s
+
+    def _refill(self, now: float, usage: float) -> None:
+        """A boundary has passed, or many: the budget is a full one, less what `usage` (a rate) took since the last of
+        them. Boundaries are computed from their integer, never by adding periods up."""
+        quota = self.quota
+        assert quota is not None
+        periods = floor((now - quota.phase_s) / quota.period_s)
+        if quota.phase_s + (periods + 1) * quota.period_s <= now + LEAST_S + GRAIN * now:
+            periods += 1
+        since = now - (quota.phase_s + periods * quota.period_s)
+        self._refill_at = quota.phase_s + (periods + 1) * quota.period_s
+        self._budget_s = quota.quota_s - (usage * since if since > 0.0 else 0.0)

@@ -1,0 +1,242 @@
+"""A container on shared cores: its bursts begin, end and are cancelled. See the package for what is modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from sim.environment import Environment, Light, Timer
+from sim.errors import SimulationError
+from sim.processor.account import Account
+from sim.processor.burst import (
+    BEGUN_AT,
+    CONTAINER,
+    DEMAND,
+    DONE,
+    END,
+    GRAIN,
+    LEAST_S,
+    LIGHT,
+    THROTTLED_BEFORE,
+    Burst,
+    Quota,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from sim.processor.cores import Processor
+
+
+class Container(Account):
+    """A group of threads with a weight and maybe a quota. Made by `Processor.container`."""
+
+    __slots__ = ("_timer",)
+
+    def __init__(self, env: Environment, processor: Processor, path: str, weight: float, quota: Quota | None) -> None:
+        super().__init__(env, processor, path, weight, quota)
+        self._timer = Timer(env, self._tick)
+
+    def run(self, demand_s: float) -> Any:
+        """Burn `demand_s` of CPU: `throttled_s = yield container.run(demand_s)`. An interrupt cancels the burst.
+
+        The yield returns the seconds for which the burst was stopped because the container's budget was spent.
+        """
+        env = self._env
+        light = env.active
+        assert light is not None
+        if LEAST_S < demand_s < inf:
+            light.waiting = self._begin(demand_s, light, None)
+            light.ticket = next(env._eid)  # what Environment.park does, without the call
+            return None
+        self._serve_at_once(demand_s)
+        light.value = 0.0
+        return 0.0
+
+    def start(self, demand_s: float, done: Callable[[], None]) -> Burst:
+        """Like `run` for who is not a process: `done()` is called when the burst has ended, never inside this call."""
+        if LEAST_S < demand_s < inf:
+            return self._begin(demand_s, None, done)
+        self._serve_at_once(demand_s)
+        burst = Burst((0.0, 0, None, None, done, demand_s, self._env._now, 0.0))
+        Timer(self._env, burst.call).arm(self._env._now)
+        return burst
+
+    def cancel(self, burst: Burst) -> float:
+        """Stop a burst of `start`: `done` is not called. Returns the demand it still had (0.0 if it had ended)."""
+        burst[DONE] = None
+        return 0.0 if burst[CONTAINER] is None else self._drop(burst)
+
+    def clear(self) -> None:
+        """Cancel all bursts, as when the container is killed. Their processes stay parked: who kills it interrupts
+        them."""
+        for burst in self._present():
+            self._drop(burst)
+
+    def _begin(self, demand_s: float, light: Light | None, done: Callable[[], None] | None) -> Burst:
+        processor = self._processor
+        if processor is None:
+            raise SimulationError(f"{self.path}: a burst in a container that was removed")
+        now = self._env._now
+        n = self._n
+        if n:
+            self._sync(now)
+        else:
+            self._at = now
+            if self.quota is not None and now >= self._refill_at - LEAST_S - GRAIN * now:
+                self._refill(now, 0.0)
+        self.begun += 1
+        burst = Burst((self._progress + demand_s, self.begun, self, light, done, demand_s, now, self._throttled_wall_s))
+        heappush(self._heap, burst)
+        self._n = n + 1
+        if self._is_throttled:
+            return burst
+        processor._runnable = runnable = processor._runnable + 1
+        if processor._is_saturated or runnable > processor.cores:
+            processor._changed(self)
+            return burst
+        self._rate = rate = processor._speed
+        if self.quota is not None:
+            self._arm(now)
+        elif rate:
+            when = now + demand_s / rate
+            if when < self._timer.when:
+                self._timer.arm(when)
+        return burst
+
+    def _serve_at_once(self, demand_s: float) -> None:
+        if not 0 <= demand_s <= LEAST_S:
+            raise SimulationError(f"{self.path}: a CPU demand of {demand_s!r} s")
+        self.begun += 1
+        self._cpu_s += demand_s
+        self.demand_done_s += demand_s
+
+    def _drop(self, burst: Burst) -> float:
+        """Cancel a burst that is present. Returns the demand it still had."""
+        processor = self._processor
+        assert processor is not None
+        now = self._env._now
+        self._sync(now)
+        burst[CONTAINER] = None
+        left_s: float = burst[END] - self._progress
+        self.cancelled_s += burst[DEMAND] - left_s
+        self._present_s += now - burst[BEGUN_AT]
+        self._n -= 1
+        was_throttled = self._is_throttled
+        if not self._n:
+            self._rest()
+        if not was_throttled:
+            processor._runnable -= 1
+            if processor._is_saturated:
+                processor._changed(self)
+        return left_s if left_s > 0.0 else 0.0
+
+    def _rest(self) -> None:
+        """Nobody is left, and nothing is left to happen. Virtual time starts anew, so that it never grows coarse; an
+        empty container is not throttled, though its budget stays spent."""
+        self._timer.disarm()
+        self._heap.clear()
+        self._progress = self._rate = 0.0
+        self._is_throttled = False
+
+    def _set_rate(self, now: float, rate: float) -> None:
+        """From now on every thread has a core, at this rate."""
+        self._sync(now)
+        self._rate = rate
+        self._is_sharing = False
+        self._entry = 0
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        """See that the timer is not later than what happens next here, if the rate stays as it is."""
+        rate = self._rate
+        if rate:
+            when = now + (self._heap[0][END] - self._progress) / rate
+            quota = self.quota
+            if quota is not None:
+                usage = self._n * rate
+                if self._budget_s < usage * (self._refill_at - now - LEAST_S):
+                    spent = now + self._budget_s / usage
+                    if spent < when:
+                        when = spent
+                elif quota.quota_s < usage * (quota.period_s - LEAST_S):
+                    spent = self._refill_at + quota.quota_s / usage
+                    if spent < when:
+                        when = spent
+        elif self._is_throttled:
+            when = self._refill_at
+        else:
+            return
+        if when < self._timer.when:
+            self._timer.arm(when if when > now else now)
+
+    def _tick(self) -> None:
+        """The timer: end what is due, stop or go on, bring rates and timers into order; only then tell who waited."""
+        n = self._n
+        processor = self._processor
+        assert processor is not None
+        now = self._env._now
+        self._sync(now)
+        rate = processor._pace * self.weight / n if self._is_sharing else self._rate
+        grace_s = rate * (LEAST_S + GRAIN * now)
+        only = self._heap[0]
+        if n > 1 or only[END] > self._progress + grace_s or only[CONTAINER] is None:
+            self._end_or_stop(now, grace_s)
+            return
+        # By far the most frequent: the only burst ends. The same as below, with nobody left to look after.
+        only[CONTAINER] = None
+        self.demand_done_s += only[DEMAND]
+        self.rounding_s += self._progress - only[END]
+        self._present_s += now - only[BEGUN_AT]
+        self._n = 0
+        self._heap.clear()
+        self._progress = self._rate = 0.0
+        processor._runnable -= 1
+        if processor._is_saturated:
+            self._timer.disarm()
+            processor._tell(self, [only])
+        elif only[LIGHT] is None:
+            only.call()
+        else:
+            self._env.resume(only[LIGHT], self._throttled_wall_s - only[THROTTLED_BEFORE])
+
+    def _end_or_stop(self, now: float, grace_s: float) -> None:
+        """What the timer does: `grace_s` is the CPU-seconds to within which a thread's demand counts as met."""
+        processor = self._processor
+        assert processor is not None
+        ran = 0 if self._is_throttled else self._n
+        due = self._progress + grace_s
+        ended = self._end_due(now, due) if self._heap[0][END] <= due else []
+        runs = self._n
+        if not runs:
+            self._rest()
+        elif self.quota is not None:
+            self._is_throttled = self._budget_s <= ran * grace_s
+            if self._is_throttled:
+                self._rate = 0.0
+                runs = 0
+        processor._runnable += runs - ran
+        if processor._is_saturated or processor._runnable > processor.cores:
+            processor._tell(self, ended)
+            return
+        if runs:
+            self._rate = processor._speed
+        self._arm(now)
+        if ended:
+            tell(self._env, ended, self._throttled_wall_s)
+
+    def _end_due(self, now: float, due: float) -> list[Burst]:
+        """End the bursts that are due when virtual time has come to `due`. They have not been told yet."""
+        heap, progress = self._heap, self._progress
+        ended: list[Burst] = []
+        while heap and heap[0][END] <= due:
+            burst = heappop(heap)
+            if burst[CONTAINER] is not None:
+                burst[CONTAINER] = None
+                self.demand_done_s += burst[DEMAND]
+                self.rounding_s += progress - burst[END]
+                self._present_s += now - burst[BEGUN_AT]
+                ended.append(burst)
+        self._n -= len(ended)
+        return ended
