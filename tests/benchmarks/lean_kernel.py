@@ -22,15 +22,13 @@ from sim.resources import Permits
 
 
 class TokenBucket:
-    __slots__ = ("env", "refilled_at", "tokens")
+    __slots__ = ("refilled_at", "tokens")
 
-    def __init__(self, env: Environment) -> None:
-        self.env = env
+    def __init__(self) -> None:
         self.tokens = float(BUCKET_CAPACITY)
         self.refilled_at = 0.0
 
-    def take(self) -> bool:
-        now = self.env._now
+    def take(self, now: float) -> bool:
         tokens = self.tokens + (now - self.refilled_at) * BUCKET_TOKENS_PER_S
         self.refilled_at = now
         if tokens > BUCKET_CAPACITY:
@@ -45,71 +43,68 @@ class TokenBucket:
 class Replica:
     __slots__ = ("connections", "cpu")
 
-    def __init__(self, env: Environment, cpu: Permits) -> None:
+    def __init__(self, cpu: Permits) -> None:
         self.cpu = cpu
         self.connections = 0
 
 
-class System:
-    __slots__ = ("bucket", "bulkhead", "draws", "env", "figures", "pool", "replicas")
+def build(env: Environment, draws: Draws) -> Figures:
+    """Set the model up on `env`, ready to run."""
+    assert REPLICAS == 2
+    figures = Figures()
+    probe = NullProbe(env)
+    bucket = TokenBucket()
+    bulkhead = Permits(env, BULKHEAD, probe.station("bulkhead", BULKHEAD, "permit"))
+    first, second = (
+        Replica(Permits(env, CORES, probe.station(f"{name}.cpu", CORES, "core"))) for name in ("first", "second")
+    )
+    pool = Permits(env, POOL, probe.station("pool", POOL, "lease"))
+    gap_s, first_cpu_s, cache_s, query_s, second_cpu_s, is_hit = draws
+    ended, per_second = figures.latencies_s.append, figures.per_second
 
-    def __init__(self, env: Environment, draws: Draws) -> None:
-        probe = NullProbe(env)
-        self.env = env
-        self.draws = draws
-        self.figures = Figures()
-        self.bucket = TokenBucket(env)
-        self.bulkhead = Permits(env, BULKHEAD, probe.station("bulkhead", BULKHEAD, "permit"))
-        self.replicas = [
-            Replica(env, Permits(env, CORES, probe.station(f"replica-{number}.cpu", CORES, "core")))
-            for number in range(REPLICAS)
-        ]
-        self.pool = Permits(env, POOL, probe.station("pool", POOL, "lease"))
-
-    def arrivals(self) -> Activity:
-        for number, gap in enumerate(self.draws.gap_s):
+    def arrivals() -> Activity:
+        for number, gap in enumerate(gap_s):
             yield gap
-            self.env.start_now(self.request(number))
+            env.start_now(request(number))
 
-    def request(self, number: int) -> Activity:
-        env, draws = self.env, self.draws
+    def request(number: int) -> Activity:
         arrived_at = env._now
-        if not self.bucket.take() or not self.bulkhead.try_acquire():
-            self.figures.refused += 1
+        if not bucket.take(arrived_at) or not bulkhead.try_acquire():
+            figures.refused += 1
             return
-        first, second = self.replicas
         replica = first if first.connections <= second.connections else second
         replica.connections += 1
         cpu = replica.cpu
-        yield cpu.hold(draws.first_cpu_s[number])
+        yield cpu.hold(first_cpu_s[number])
         cpu.release()
-        yield draws.cache_s[number]
-        if not draws.is_hit[number]:
-            yield self.pool.hold(draws.query_s[number])
-            self.pool.release()
-        yield cpu.hold(draws.second_cpu_s[number])
+        yield cache_s[number]
+        if not is_hit[number]:
+            yield pool.hold(query_s[number])
+            pool.release()
+        yield cpu.hold(second_cpu_s[number])
         cpu.release()
         replica.connections -= 1
-        self.bulkhead.release()
-        figures, now = self.figures, env._now
-        figures.latencies_s.append(now - arrived_at)
-        ended_in = int(now)
-        figures.per_second[ended_in] = figures.per_second.get(ended_in, 0) + 1
+        bulkhead.release()
+        now = env._now
+        ended(now - arrived_at)
+        second_of_end = int(now)
+        per_second[second_of_end] = per_second.get(second_of_end, 0) + 1
+
+    env.start(arrivals())
+    return figures
 
 
 def run(draws: Draws) -> Figures:
     env = Environment()
-    system = System(env, draws)
-    env.start(system.arrivals())
+    figures = build(env, draws)
     env.run()
-    return system.figures
+    return figures
 
 
 def count_events(draws: Draws) -> int:
     """How many entries of the schedule a run processes, stale ones included."""
     env = Environment()
-    system = System(env, draws)
-    env.start(system.arrivals())
+    build(env, draws)
     events = 0
     while env._queue:
         env.step()
