@@ -53,10 +53,9 @@ def errors(lines: Iterable[str], words: Words, after: str = "") -> str:
     return f'<div class="wt wt-error" role="alert"><p><b>{escape(words("cannot_run"))}</b></p>{said}{then}</div>'
 
 
-def notes(lines: Iterable[tuple[str, bool]]) -> str:
-    """How much may be read into what follows; a line may be a warning."""
-    said = [f'<p class="small {"wt-note" if warns else "soft"}">{escape(line)}</p>' for line, warns in lines]
-    return block(*said)
+def note(text: str, *, is_warning: bool = False) -> str:
+    """How much may be read into the figures beside it."""
+    return block(f'<p class="small {"wt-note" if is_warning else "soft"}">{escape(text)}</p>')
 
 
 # --- headline figures ---
@@ -94,6 +93,8 @@ def _interval_text(finding: Finding, headline: Headline, words: Words) -> str:
     found = interval(finding, headline.pointer)
     if found is None:
         return ""
+    if headline.show is wording.percent:  # an interval around a share may reach where no share can be
+        found = (max(0.0, found[0]), min(1.0, found[1]))
     return f'<span class="soft num">[{escape(headline.show(found[0]))}, {escape(headline.show(found[1]))}]</span>'
 
 
@@ -106,6 +107,8 @@ def _verdict(found: PairedDifference | None, headline: Headline, words: Words) -
             text = words("same")
         elif found.more_replications is None:
             text = words("unclear")
+        elif found.more_replications == 1:
+            text = words("unclear_one_more")
         else:
             text = words("unclear_more", more=f"{found.more_replications:,}")
         return f'<span class="unclear">{escape(text)}</span>'

@@ -58,12 +58,14 @@ class Knob:
     options: tuple[str, ...]
     scaled: tuple[tuple[str, float], ...] = ()
     """Durations that go up and down with this one: the percentile of a distribution whose mean it is."""
+    weighed: tuple[tuple[str, int], ...] = ()
+    """Lists of equal weights, one for each of so many replicas: paths and the weight."""
 
     @property
     def label(self) -> str:
         """The first sentence of the field's description, without what stands in brackets."""
         first = re.split(r"\. |\.$", self.description)[0]
-        bare = re.sub(r" \([^)]*\)|, e\.g\b.*| of it$", "", first)
+        bare = re.sub(r" \([^)]*\)|, e\.g\b.*|, in whole milliseconds$| of it$", "", first)
         return bare.rstrip(". ")
 
     def settings(self, choice: str) -> list[str]:
@@ -74,6 +76,7 @@ class Knob:
         for path, share in self.scaled:
             seconds = parse_duration(choice) * share
             made.append(f"{path}={format_duration(seconds)}")
+        made += [f"{path}={[weight] * int(choice)}" for path, weight in self.weighed]
         return made
 
 
@@ -92,7 +95,8 @@ def _all(spec: SystemSpec) -> Iterator[Knob]:
         for name, bulkhead in spec.gateway.concurrency.items():
             yield from _knobs("gateway", name, bulkhead, ("gateway", "concurrency", name), "permits")
     for name, service in spec.services.items():
-        yield from _knobs("services", name, service, ("services", name), "replicas")
+        weighed = tuple(_equal_weights(spec, name))
+        yield from _knobs("services", name, service, ("services", name), "replicas", weighed=weighed)
         yield from _knobs("services", name, service.limits, ("services", name, "limits"), "cpus", "memory")
     for name, machine in spec.machines.items():
         yield from _knobs("machines", name, machine, ("machines", name), "cores", "memory")
@@ -112,6 +116,15 @@ def _traffic(spec: SystemSpec) -> Iterator[Knob]:
         yield from _knobs("traffic", "", traffic.trace, (*at, "trace"), "speed")
     yield from _knobs("traffic", "", traffic, at, "users_per_ip")
     yield from _knobs("traffic", "", traffic.client, (*at, "client"), "patience")
+
+
+def _equal_weights(spec: SystemSpec, service: str) -> Iterator[tuple[str, int]]:
+    """Weights that need one entry for each replica. Unequal ones are the reader's to write anew."""
+    for name, balancer in spec.load_balancers.items():
+        for upstream_name, upstream in balancer.upstreams.items():
+            if upstream.service == service and upstream.weights and len(set(upstream.weights)) == 1:
+                path = format_path(("load_balancers", name, "upstreams", upstream_name, "weights"))
+                yield path, upstream.weights[0]
 
 
 def _data(spec: SystemSpec) -> Iterator[Knob]:
@@ -166,6 +179,7 @@ def _knobs(
     as_path: tuple[str, ...] | None = None,
     said: str = "",
     scaled: tuple[tuple[str, float], ...] = (),
+    weighed: tuple[tuple[str, int], ...] = (),
 ) -> Iterator[Knob]:
     """The knobs of some fields of a part of the specification; those it leaves unset are none."""
     written = owner.model_dump(mode="json")
@@ -188,6 +202,7 @@ def _knobs(
             value=value,
             options=tuple(options),
             scaled=scaled,
+            weighed=weighed,
         )
 
 

@@ -236,8 +236,10 @@ def _runs() -> Runs:
 
 
 def _findings(scenario: Scenario, baseline: Finding, changed: Finding | None, size: Size, words: Words) -> None:
+    if not baseline.document["warm_up"]["is_settled"]:
+        st.html(cards.note(words("unsettled"), is_warning=True))
     st.html(cards.cards(baseline, changed, headlines(baseline), words))
-    st.html(cards.notes(_reservations(scenario, baseline, changed, size, words)))
+    st.html(cards.note(_how_sure(scenario, baseline, changed, size, words)))
     left, right = st.columns(2, gap="medium")
     with left:
         st.html(cards.part(words("verdict"), cards.objectives(baseline, changed, words)))
@@ -260,10 +262,8 @@ def _findings(scenario: Scenario, baseline: Finding, changed: Finding | None, si
         st.html(cards.part(words("containers"), legend + bars, words("containers_note")))
 
 
-def _reservations(
-    scenario: Scenario, baseline: Finding, changed: Finding | None, size: Size, words: Words
-) -> list[tuple[str, bool]]:
-    """How much may be read into the figures."""
+def _how_sure(scenario: Scenario, baseline: Finding, changed: Finding | None, size: Size, words: Words) -> str:
+    """How much was run, against what the scenario asks for, and how the two sides are compared."""
     spec, document = scenario.spec, baseline.document
     is_trace = size.duration_s is None
     length = words("trace") if is_trace else words.duration(document["simulated_s"])
@@ -272,10 +272,7 @@ def _reservations(
     counts = {"count": size.replications, "full_count": spec.replications, "length": length, "full_length": full}
     about_size = words("run_short" if is_short else "run_full", **counts)
     left_out = {"seed": document["seed"], "warm_up": words.duration(baseline.warm_up_s)}
-    lines = [(f"{about_size} {words('alone' if changed is None else 'same_users', **left_out)}", False)]
-    if not document["warm_up"]["is_settled"]:
-        lines.append((words("unsettled"), True))
-    return lines
+    return f"{about_size} {words('alone' if changed is None else 'same_users', **left_out)}"
 
 
 def _footer(

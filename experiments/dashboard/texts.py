@@ -23,7 +23,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "traffic": ("Traffic", "트래픽"),
     "gateway": ("Gateway limits", "게이트웨이 제한"),
     "services": ("Services", "서비스"),
-    "machines": ("Machines", "서버 머신"),
+    "machines": ("Machines", "머신"),
     "data": ("Pools, databases and caches", "커넥션 풀 · DB · 캐시"),
     "resilience": ("Circuit breakers", "서킷 브레이커"),
     "size": ("Length of the run", "실행 길이"),
@@ -93,6 +93,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "unclear_more": (
         "not distinguishable: about {more} more replications",
         "구별할 수 없음: 약 {more}회 더 필요",
+    ),
+    "unclear_one_more": (
+        "not distinguishable: about one more replication",
+        "구별할 수 없음: 약 1회 더 필요",
     ),
     "too_few": ("too few requests in a replication: lengthen the run", "요청이 너무 적음: 실행을 늘리세요"),
     "points_unit": ("pp", "%p"),

@@ -272,6 +272,15 @@ def test_a_knob_sets_what_it_says(small: Path) -> None:
             assert turned.spec != scenario.spec or choice == knob.value, path
 
 
+def test_replicas_bring_their_equal_weights_along() -> None:
+    scenario = load_scenario("maltan/growth")
+    for knob in knobs_of(scenario.spec):
+        if knob.field == "replicas":
+            assert scenario.with_settings(knob.settings("5")).spec.services[knob.subject].replicas == 5
+    weights = [each.weights for each in scenario.spec.load_balancers["nginx"].upstreams.values()]
+    assert [1, 1] in weights, "without any this would show nothing"
+
+
 def test_a_first_look_has_enough_requests_for_a_p99(small: Path) -> None:
     spec = load_scenario("maltan/early").spec
     assert first_duration_s(spec) * requests_per_s(spec) >= 2000 or first_duration_s(spec) == spec.duration
