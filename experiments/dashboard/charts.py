@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from experiments.dashboard.cards import NOW, WAS
+from experiments.dashboard.bars import NOW, WAS
 from experiments.dashboard.running import Finding
 from experiments.dashboard.texts import Words
 

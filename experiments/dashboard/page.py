@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from experiments.dashboard import cards, charts, running
+from experiments.dashboard import bars, cards, charts, running
 from experiments.dashboard.figures import headlines
 from experiments.dashboard.knobs import Knob, knobs_of
 from experiments.dashboard.running import Finding, Runs, Size
@@ -245,21 +245,21 @@ def _findings(scenario: Scenario, baseline: Finding, changed: Finding | None, si
         st.html(cards.part(words("verdict"), cards.objectives(baseline, changed, words)))
     with right:
         st.html(cards.part(words("breaks_first"), cards.bottlenecks(baseline, changed, words)))
-        st.html(cards.part(words("parts"), cards.p99_parts(baseline, changed, words), words("parts_note")))
+        st.html(cards.part(words("parts"), bars.p99_parts(baseline, changed, words), words("parts_note")))
     span = words.duration(baseline.timeline.span_s)
     st.html(cards.part(words("over_time"), "", words("over_time_note", span=span)))
     st.plotly_chart(
         charts.over_time(baseline, changed, words), key="over_time", config={"displayModeBar": False},
         alt=words("over_time"),
     )  # fmt: skip
-    legend = cards.key(words) if changed is not None else ""
+    legend = bars.key(words) if changed is not None else ""
     left, right = st.columns(2, gap="medium")
     with left:
-        bars = cards.stations(baseline, changed, words)
-        st.html(cards.part(words("stations"), legend + bars, words("stations_note")))
+        shown = bars.stations(baseline, changed, words)
+        st.html(cards.part(words("stations"), legend + shown, words("stations_note")))
     with right:
-        bars = cards.containers(baseline, changed, words)
-        st.html(cards.part(words("containers"), legend + bars, words("containers_note")))
+        shown = bars.containers(baseline, changed, words)
+        st.html(cards.part(words("containers"), legend + shown, words("containers_note")))
 
 
 def _how_sure(scenario: Scenario, baseline: Finding, changed: Finding | None, size: Size, words: Words) -> str:
