@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from experiments.bottleneck import Candidate, binding, candidates, describe, relaxed
+from experiments.errors import InputError
 from experiments.result import RunResult, setting_value
 from sim.statistics import PairedDifference, compare_paired
 
@@ -34,7 +35,10 @@ def confirm(scenario: Scenario, result: RunResult, run_again: RunAgain) -> None:
     ranked = candidates(result.limits, result.document)
     tried: list[dict[str, Any]] = []
     for candidate in list(binding(ranked))[:TRIED_AT_MOST]:
-        entry = _try(scenario, result, candidate, run_again)
+        try:
+            entry = _try(scenario, result, candidate, run_again)
+        except InputError:  # a quarter more of it cannot be deployed: a quota above the cores, say
+            continue
         if entry["confirmed"]["moved"]:
             result.document["bottleneck"] = entry
             return

@@ -129,6 +129,7 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
     """Everything that no single part can see, one line each."""
     for path, container in containers(spec):
         yield from _known(f"{path}.machine", container.machine, spec.machines, "machines")
+        yield from _quota_problems(spec, path, container)
     for name, service in spec.services.items():
         yield from _service_problems(spec, f"services.{name}", service)
     for name, route in spec.routes.items():
@@ -147,6 +148,16 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
     for name in spec.traffic.mix:
         yield from _known(f"traffic.mix.{name}", name, spec.routes, "routes")
     yield from _cycle(spec)
+
+
+def _quota_problems(spec: SystemSpec, path: str, container: ContainerSpec) -> Iterator[str]:
+    """Docker refuses a container whose CPU limit is above the machine's cores (moby daemon/daemon_unix.go)."""
+    machine, cpus = spec.machines.get(container.machine), container.limits.cpus
+    if machine is not None and cpus is not None and cpus > machine.cores:
+        yield (
+            f"{path}.limits.cpus: must be at most the {machine.cores:g} cores of {container.machine}, got {cpus:g}. "
+            f"Docker would not start it. Lower it, or raise machines.{container.machine}.cores."
+        )
 
 
 def _gateway_problems(spec: SystemSpec) -> Iterator[str]:
