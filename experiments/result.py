@@ -73,7 +73,7 @@ def put_together(
         "scenario": scenario.name,
         "variant": scenario.variant,
         "settings": list(scenario.settings),
-        "description": spec.description,
+        "description": _description(scenario, spec),
         "seed": seed,
         "replications": len(replications),
         "simulated_s": replications[0].recording.end_s,
@@ -92,6 +92,13 @@ def put_together(
         "wall": _wall(replications, wall_s),
     }
     return RunResult(document, merged, replications, spec, limits)
+
+
+def _description(scenario: Scenario, spec: SystemSpec) -> str:
+    """What was run: the scenario, and what its variant makes different."""
+    if scenario.variant is None:
+        return spec.description
+    return f"{spec.description} Here: {scenario.variants[scenario.variant].description}"
 
 
 def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
