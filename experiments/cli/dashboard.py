@@ -34,7 +34,7 @@ def entry_script() -> Path:
     checkout = package.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / "app.py").is_file():
         return checkout / "app.py"
-    inside = package / "dashboard" / "__main__.py"
+    inside = package / "dashboard" / "main.py"
     if inside.is_file():
         return inside
     raise InputError(f"dashboard: must be installed with the program, got no {inside}. Install windtunnel again.")
