@@ -51,6 +51,7 @@ class System:
         self.spec = spec
         self.env: Environment = context.env
         self._context = context
+        self._is_over = False
         self.limits: list[Limit] = []
         self.breakers: dict[str, Any] = {}
         self.containers: dict[str, Container] = {}
@@ -91,7 +92,24 @@ class System:
             for replica in service.replicas:
                 for pool in replica.pools.values():
                     pool.start_warm()
-        self._workload.start()
+        self._workload.start(self._over)
+
+    def _over(self) -> None:
+        """The last request has arrived."""
+        self._is_over = True
+        if not self.client.in_flight:
+            self._rest()
+
+    def _wake(self) -> None:
+        for machine in self.machines.values():
+            machine.wake()
+
+    def _rest(self) -> None:
+        for machine in self.machines.values():
+            machine.rest(self._is_over)
+        if self._is_over:
+            for breaker in self.breakers.values():
+                breaker.desert()
 
     def checks(self) -> Iterator[Check]:
         """The audit of what only the models know: CPU time handed out is CPU work done."""
@@ -211,16 +229,10 @@ class System:
         return Gateway(context, spec, host, limiters, bulkheads)
 
     def _build_client(self, recorder: Recorder) -> Client:
-        def wake() -> None:
-            for machine in self.machines.values():
-                machine.wake()
-
-        def rest() -> None:
-            for machine in self.machines.values():
-                machine.rest()
-
         ways = [self._way(list(route.through), route.service, route.endpoint) for route in self.spec.routes.values()]
-        return Client(self._context.at("traffic").at("client"), self.spec.traffic.client, ways, recorder, wake, rest)
+        return Client(
+            self._context.at("traffic").at("client"), self.spec.traffic.client, ways, recorder, self._wake, self._rest
+        )
 
     def _way(self, through: list[str], service: str, endpoint: str) -> tuple[Any, Visit]:
         """Where a route's requests go first, each hop told where to go on."""

@@ -13,6 +13,7 @@ Checked  tests/unit/test_gateway.py, tests/e2e/test_fields.py
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from pydantic import Field, PositiveInt
@@ -24,8 +25,8 @@ from models.outcomes import ConnectionRefused, TimeLimitExceeded
 from models.request import Request, Visit
 from models.spec import Context, PositiveDuration
 from models.unions import LimiterSpec
-from sim.environment import Activity
-from sim.patience import TimeLimit, TimeLimitReached
+from sim.environment import Activity, Environment, Light
+from sim.patience import Cancelled, Deadlines, TimeLimit, TimeLimitReached
 from sim.resources import Permits
 
 
@@ -81,9 +82,11 @@ class Gateway:
     def route_to(self, hop: Hop, is_proxy: bool, is_left: bool) -> GatewayRoute:
         """The way through the gateway to `hop`. `is_proxy`: it stops when the gateway hangs up, a service works on.
         `is_left`: callers may leave before the answer."""
-        response_timeout = self._spec.response_timeout
-        limit = TimeLimit(self._env, response_timeout, is_proxy) if is_left or response_timeout is not None else None
-        return GatewayRoute(self, hop, limit)
+        limit_s = self._spec.response_timeout
+        if is_proxy and limit_s is not None:
+            return _ProxyRoute(self, self._env, hop, limit_s)
+        is_apart = not is_proxy and (is_left or limit_s is not None)
+        return GatewayRoute(self, hop, TimeLimit(self._env, limit_s) if is_apart else None)
 
     def handle(self, request: Request, visit: Visit, route: GatewayRoute) -> Activity:
         """Carry `request` to its service and back. Raises `CallFailure`."""
@@ -121,13 +124,17 @@ class Gateway:
         began_at_s = env.now
         _ = loops.acquire() or (yield)
         try:
-            throttled_s = (yield self._host.run(demand_s)) or 0.0
+            throttled_s = yield self._host.run(demand_s)
         finally:
             loops.release()
         burned_s = demand_s / self._host.speed
         request.cpu_s += burned_s
-        request.throttled_s += throttled_s
-        request.wait_s += max(0.0, env.now - began_at_s - burned_s - throttled_s)
+        waited_s = env.now - began_at_s - burned_s
+        if throttled_s:
+            request.throttled_s += throttled_s
+            waited_s -= throttled_s
+        if waited_s > 0.0:
+            request.wait_s += waited_s
 
 
 class GatewayRoute:
@@ -154,3 +161,39 @@ class GatewayRoute:
             yield from limit.call(self._hop.handle(request, visit))
         except TimeLimitReached as late:
             raise TimeLimitExceeded(self._gateway.path) from late
+
+
+class _Exchange:
+    """A request that a proxy has, and the process that waits for its answer."""
+
+    __slots__ = ("is_open", "light")
+
+    def __init__(self, light: Light) -> None:
+        self.light = light
+        self.is_open = True
+
+
+class _ProxyRoute(GatewayRoute):
+    """A route to a proxy with a time limit: the proxy is part of the same process, so that it stops with it."""
+
+    __slots__ = ("_deadlines", "_env")
+
+    def __init__(self, gateway: Gateway, env: Environment, hop: Hop, limit_s: float) -> None:
+        super().__init__(gateway, hop, None)
+        self._env = env
+        self._deadlines: Deadlines[_Exchange] = Deadlines(env, limit_s, attrgetter("is_open"), self._hang_up)
+
+    def forward(self, request: Request, visit: Visit) -> Activity:
+        light = self._env.active
+        assert light is not None
+        exchange = _Exchange(light)
+        self._deadlines.add(exchange)
+        try:
+            yield from self._hop.handle(request, visit)
+        except Cancelled as late:
+            raise TimeLimitExceeded(self._gateway.path) from late
+        finally:
+            exchange.is_open = False
+
+    def _hang_up(self, exchange: _Exchange) -> None:
+        self._env.throw(exchange.light, Cancelled("no answer within the gateway's time limit"))

@@ -13,13 +13,14 @@ Checked  tests/unit/test_machine.py, tests/fidelity/test_docker_restart.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from math import inf
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat
 
 from models.outcomes import InstanceDied
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, PositiveDuration, PositiveSize, Spec
-from sim.environment import Activity, Environment, Light, Timer
+from sim.environment import ENDED, Activity, Environment, Light, Timer
 from sim.errors import Failure
 from sim.processor import Container as Cpu
 from sim.processor import Processor, Quota
@@ -59,8 +60,9 @@ class MachineSpec(Spec):
 class LimitsSpec(Spec):
     """Docker's resource limits of one container."""
 
-    cpus: PositiveFloat | None = Field(
-        default=None, description="CPU limit (Compose deploy.resources.limits.cpus). Docker's default: none."
+    cpus: Annotated[float, Field(ge=0.01)] | None = Field(
+        default=None,
+        description="CPU limit (Compose deploy.resources.limits.cpus). Docker's default: none; its least: 0.01.",
     )
     memory: PositiveSize | None = Field(
         default=None, description="Memory limit (Compose deploy.resources.limits.memory). Docker's default: none."
@@ -90,36 +92,48 @@ class Machine:
         self.memory_bytes = spec.system_memory
         self.memory = context.probe.level(f"{context.path}.memory_bytes", float(self.memory_bytes))
         self.oom_kills = context.probe.count(f"{context.path}.oom_kills")
+        self.is_deserted = False
+        """Nobody is served and nobody will come: what cannot start need not try for ever."""
+        self._memory_limit_bytes = spec.memory
         self.residents = [
             _Resident(self, context.at("background").at(name), resident) for name, resident in spec.background.items()
         ]
+        self._bursting = [resident for resident in self.residents if resident.bursts]
 
     def cpus(self) -> list[Cpu]:
         """The processor's account of every container, residents included."""
         return [container.cpu for container in self.containers] + [resident.cpu for resident in self.residents]
 
     def use_memory(self, delta_bytes: int) -> None:
-        self.memory_bytes += delta_bytes
-        self.memory.set(self.memory_bytes)
-        if self.memory_bytes > self.spec.memory and delta_bytes > 0:
+        self.memory_bytes = memory_bytes = self.memory_bytes + delta_bytes
+        limit_bytes = self._memory_limit_bytes
+        self.memory.set(memory_bytes if memory_bytes <= limit_bytes else limit_bytes)  # what does not fit, kills
+        if memory_bytes > limit_bytes and delta_bytes > 0:
             self._kill_largest()
 
     def _kill_largest(self) -> None:
-        """The OOM killer picks who holds most; background residents are not its candidates."""
-        alive = [container for container in self.containers if not container.is_doomed]
-        if alive:
-            largest = max(alive, key=lambda container: container.memory_bytes)
+        """The OOM killer picks who holds most, unless what it is killing already will do; background residents are
+        not its candidates."""
+        candidates, dying_bytes = [], 0
+        for container in self.containers:
+            if container.is_doomed:
+                dying_bytes += container.memory_bytes
+            elif container.memory_bytes:
+                candidates.append(container)
+        if candidates and self.memory_bytes - dying_bytes > self.spec.memory:
+            largest = max(candidates, key=lambda container: container.memory_bytes)
             self.oom_kills.add()
             largest.doom("out of memory: the machine's memory is full")
 
     def wake(self) -> None:
         """Requests are in flight again: background residents go on with their bursts."""
-        for resident in self.residents:
+        for resident in self._bursting:
             resident.wake()
 
-    def rest(self) -> None:
-        """No request is in flight: nothing that serves nobody may keep the clock busy."""
-        for resident in self.residents:
+    def rest(self, is_deserted: bool) -> None:
+        """No request is in flight: nothing that serves nobody may keep the clock busy. `is_deserted`: for good."""
+        self.is_deserted = is_deserted
+        for resident in self._bursting:
             resident.rest()
 
 
@@ -131,19 +145,27 @@ class _Resident:
         self._spec = spec
         self.cpu = machine.processor.container(context.path, 1024.0, None)
         _report_cpu(context, self.cpu)
+        self.bursts = spec.burst > 0
+        self._every_s = spec.every
         self._phase_s = context.streams.sequence(f"{context.path}.phase").next() * spec.every
         self._timer = Timer(self._env, self._burn)
+        self._paused = (ENDED, inf)
+        """Ticket and instant of the timer when it was paused: its entry is still in the schedule."""
         machine.memory_bytes += spec.memory
         machine.memory.set(machine.memory_bytes)
 
     def wake(self) -> None:
-        spec = self._spec
-        if spec.burst and not self._timer.armed:
-            periods = int((self._env.now - self._phase_s) / spec.every) + 1
-            self._timer.arm(max(self._env.now, self._phase_s + periods * spec.every))
+        now, timer = self._env.now, self._timer
+        due_s = self._phase_s + (int((now - self._phase_s) / self._every_s) + 1) * self._every_s
+        if now < due_s == self._paused[1]:  # most silences are shorter than a period: the old entry counts again
+            timer.ticket, timer.when = self._paused
+        else:
+            timer.arm(max(now, due_s))
 
     def rest(self) -> None:
-        self._timer.disarm()
+        timer = self._timer
+        self._paused = (timer.ticket, timer.when)
+        timer.disarm()
 
     def _burn(self) -> None:
         self._timer.arm(self._env.now + self._spec.every)
@@ -166,9 +188,9 @@ class Container:
     """One container: its CPU, its memory, who is being served in it, and whether it is up."""
 
     __slots__ = (
-        "_back_off_s", "_death", "_env", "_machine", "_probe", "_residents", "_restarting", "_started_at_s",
-        "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path",
-        "run", "spec", "speed",
+        "_back_off_s", "_death", "_env", "_machine", "_memory_limit_bytes", "_probe", "_residents", "_restarting",
+        "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory", "memory_bytes", "on_killed",
+        "on_start", "path", "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -188,6 +210,7 @@ class Container:
         self.speed = machine.spec.speed
         self.base_bytes = spec.base_memory if base_bytes is None else base_bytes
         self.memory_bytes = 0
+        self._memory_limit_bytes = inf if spec.limits.memory is None else spec.limits.memory
         self.memory = context.probe.level(f"{context.path}.memory_bytes")
         self.deaths = context.probe.count(f"{context.path}.deaths")
         self.is_up = True
@@ -215,12 +238,15 @@ class Container:
 
     def use_memory(self, delta_bytes: int) -> None:
         """Take or return memory. Too much of it kills this container, or the machine's largest, at this instant."""
-        self.memory_bytes += delta_bytes
-        self.memory.set(self.memory_bytes)
-        limit = self.spec.limits.memory
-        if limit is not None and self.memory_bytes > limit and delta_bytes > 0 and not self.is_doomed:
-            self._machine.oom_kills.add()
-            self.doom("out of memory: its limit is reached")
+        self.memory_bytes = memory_bytes = self.memory_bytes + delta_bytes
+        limit_bytes = self._memory_limit_bytes
+        if memory_bytes <= limit_bytes:
+            self.memory.set(memory_bytes)
+        else:
+            self.memory.set(limit_bytes)  # what does not fit is not handed out: it kills
+            if delta_bytes > 0 and not self.is_doomed:
+                self._machine.oom_kills.add()
+                self.doom("out of memory: its limit is reached")
         self._machine.use_memory(delta_bytes)
 
     def doom(self, reason: str) -> None:
@@ -244,8 +270,11 @@ class Container:
 
     def _restart(self) -> Activity:
         """Docker waits, starts the container again, and waits longer each time it did not live for 10 s."""
+        has_failed = False
         while not self.is_up:
             self.use_memory(-self.memory_bytes)
+            if has_failed and self._machine.is_deserted:
+                return
             if self._env.now - self._started_at_s >= RESTART_RESET_S:
                 self._back_off_s = RESTART_FIRST_S
             yield self._back_off_s
@@ -258,8 +287,13 @@ class Container:
                 yield self.run(self.spec.start_cpu)
                 if self.on_start is not None:
                     yield from self.on_start()
+                if self.is_doomed:
+                    yield  # its death is due at this instant
             except Failure as failure:
+                has_failed = True
                 self._probe.note(self.path, f"did not start: {failure}")
+                if not self.is_doomed:
+                    self.on_killed()  # it exits by itself, with what it had opened
             else:
-                self.is_up = not self.is_doomed
+                self.is_up = True
         self._probe.note(self.path, "up again")

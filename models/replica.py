@@ -75,6 +75,10 @@ class Pool(Protocol):
 
     path: str
 
+    def take_idle(self) -> Any:
+        """A connection that can be lent at once, or None: then `borrow` is the way."""
+        ...
+
     def borrow(self, request: Request, /) -> Activity: ...
     def give_back(self, connection: Any, /, broken: bool = False) -> None: ...
     def start(self) -> Activity: ...
@@ -92,14 +96,15 @@ class Replica:
     """One instance. `handle` is the request's way through it."""
 
     __slots__ = (
-        "_busy_loops", "_cold_left", "_env", "_path", "_spec", "_threads", "_work", "breakers", "host", "in_progress",
-        "name", "pools", "waste_cpu",
+        "_busy_loops", "_cold_left", "_env", "_memory_bytes", "_path", "_spec", "_threads", "_work", "breakers", "host",
+        "in_progress", "name", "pools", "waste_cpu",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: InstanceSpec, host: Host, name: str, work: dict[str, Work]) -> None:
         self._env = context.env
         self._path = context.path
         self._spec = spec
+        self._memory_bytes = spec.memory_per_request
         self._work = work
         self.host = host
         self.name = name
@@ -127,7 +132,7 @@ class Replica:
         if not host.is_up:
             raise ConnectionRefused(self._path)
         request.replica = self.name
-        memory_bytes = self._spec.memory_per_request
+        memory_bytes = self._memory_bytes
         light = host.enter()
         self.in_progress += 1
         if memory_bytes:
@@ -153,30 +158,35 @@ class Replica:
 
     def burn(self, request: Request, demand_s: float) -> Activity:
         """Burn CPU for a request: in its thread, or on a loop it has to wait for."""
-        env = self._env
+        env, host = self._env, self.host
         if self._cold_left:
             demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
             self._cold_left -= 1
         began_at_s = env.now
         loops = self._busy_loops
         if loops is None:
-            throttled_s = yield self.host.run(demand_s)
+            throttled_s = yield host.run(demand_s)
         else:
             _ = loops.acquire() or (yield)
             try:
-                throttled_s = yield self.host.run(demand_s)
+                throttled_s = yield host.run(demand_s)
             finally:
                 loops.release()
-        throttled_s = throttled_s or 0.0
-        burned_s = demand_s / self.host.speed
+        burned_s = demand_s / host.speed
         request.cpu_s += burned_s
-        request.throttled_s += throttled_s
-        request.wait_s += max(0.0, env.now - began_at_s - burned_s - throttled_s)
+        waited_s = env.now - began_at_s - burned_s
+        if throttled_s:
+            request.throttled_s += throttled_s
+            waited_s -= throttled_s
+        if waited_s > 0.0:  # not the rounding of a burst that had its core to itself
+            request.wait_s += waited_s
         if request.outcome is not None:
             self.waste_cpu.observe(demand_s)
 
     def die(self) -> None:
-        """The container was killed: the replica's connections are gone with it."""
+        """The container was killed: the replica's connections are gone with it, and what its breakers knew."""
+        for breaker in self.breakers.values():
+            breaker.restart()
         for pool in self.pools.values():
             pool.close()
 

@@ -120,8 +120,8 @@ class ClosedUsers:
         self._ordinals = [0] * users.population
         self._arrivals = 0
 
-    def start(self) -> None:
-        """Every user starts by thinking."""
+    def start(self, on_over: Callable[[], None]) -> None:
+        """Every user starts by thinking. Nobody is ever the last to ask."""
         for user in range(len(self._ordinals)):
             self._next(user)
 
@@ -144,6 +144,10 @@ class ClosedUsers:
         yield from self._send(request)
 
 
+def _nothing() -> None:
+    """Until somebody wants to be told."""
+
+
 class OpenArrivals:
     """Requests that come by themselves: one process walks through the instants and starts one process a request."""
 
@@ -154,8 +158,10 @@ class OpenArrivals:
         self._times = times
         self._make = make
         self._send = send
+        self._on_over = _nothing
 
-    def start(self) -> None:
+    def start(self, on_over: Callable[[], None]) -> None:
+        self._on_over = on_over
         self._env.start(self._arrive())
 
     def ended(self, request: Request) -> None:
@@ -166,6 +172,7 @@ class OpenArrivals:
         for ordinal, time_s in enumerate(self._times):
             yield time_s - env.now if time_s > env.now else 0.0
             start_now(send(make(ordinal, time_s)))
+        self._on_over()
 
 
 def _requests(
@@ -216,7 +223,9 @@ def _recorded(spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: b
 class Workload(Protocol):
     """Whoever brings requests."""
 
-    def start(self) -> None: ...
+    def start(self, on_over: Callable[[], None]) -> None:
+        """Put the first arrivals on the schedule. `on_over` is called when the last one has come."""
+
     def ended(self, request: Request) -> None: ...
 
 

@@ -221,14 +221,17 @@ class CircuitBreaker:
 
     __slots__ = (
         "_cancelled", "_env", "_failed", "_level", "_not_permitted", "_permitted", "_phase_ns", "_probe", "_rule",
-        "_slow", "_succeeded", "_timer", "path", "transitions",
+        "_slow", "_spec", "_succeeded", "_timer", "is_deserted", "path", "transitions",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: CircuitBreakerSpec) -> None:
         self.path = path = context.path
         self._env = context.env
         self._probe = probe = context.probe
+        self._spec = spec
         self._rule = CircuitBreakerRule(spec)
+        self.is_deserted = False
+        """Nobody will call any more: then time alone changes nothing."""
         self._timer = Timer(context.env, self._time_is_up)
         self.transitions: list[Transition] = []
         # Only a time-based window looks at the wall clock, whose second does not begin when the run does.
@@ -277,6 +280,20 @@ class CircuitBreaker:
         self._cancelled.add()
         self._rule.release()
 
+    def restart(self) -> None:
+        """The process that held it has died, and the next one begins closed. Calls under way are nobody's."""
+        before = self._rule.state
+        self._rule = CircuitBreakerRule(self._spec)
+        self._timer.disarm()
+        if before is not _CLOSED:
+            self._rule.reason = "restarted with its replica"
+            self._report(before)
+
+    def desert(self) -> None:
+        """Nobody will call any more: an open breaker need not keep the clock busy."""
+        self.is_deserted = True
+        self._timer.disarm()
+
     def _now_ns(self) -> int:
         return int(self._env.now * 1e9 + 0.5) + self._phase_ns
 
@@ -292,7 +309,7 @@ class CircuitBreaker:
         self._level.set(float(rule.state))
         self._probe.note(self.path, f"{before.name} -> {rule.state.name}: {rule.reason}")
         patience_ns = rule.patience_ns
-        if patience_ns is None:
+        if patience_ns is None or self.is_deserted:
             self._timer.disarm()
         else:
             self._timer.arm(self._env.now + patience_ns / 1e9)

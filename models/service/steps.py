@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, ClassVar, Protocol
 
 from models.outcomes import CallFailure, ClientGone, InstanceDied
-from models.replica import Replica
+from models.replica import Replica, Work
 from models.request import Request, Visit
 from models.service.spec import (
     CacheStepSpec,
@@ -90,8 +90,8 @@ class CpuStep(Step):
         self._given = given
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        given = request.given_s(self._given)
-        demand_s = self._demand.at(request.identity, visit.lane) if given is None else given
+        if request.given is None or (demand_s := request.given_s(self._given)) is None:
+            demand_s = self._demand.at(request.identity, visit.lane)
         return replica.burn(request, demand_s)
 
 
@@ -153,7 +153,7 @@ class DatabaseStep(Step):
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
         pool = replica.pools[self._pool]
-        connection = yield from pool.borrow(request)
+        connection = pool.take_idle() or (yield from pool.borrow(request))
         try:
             given_s = request.given_s(self._given)
             yield from self._database.execute(request, self._query, visit.lane, connection, given_s)
@@ -193,7 +193,7 @@ class CallStep(Step):
             if self._breaker_name is None:
                 yield from self._limit.call(self._hop.handle(request, onward))
             else:
-                yield from self._guarded(request, onward, replica.breakers[self._breaker_name])
+                yield from self._guarded(request, onward, replica, replica.breakers[self._breaker_name])
         except ClientGone:
             raise
         except CallFailure as failure:
@@ -202,7 +202,7 @@ class CallStep(Step):
             self._fallbacks.add()
             yield from take(self._fallback, request, visit, replica)
 
-    def _guarded(self, request: Request, onward: Visit, breaker: Any) -> Activity:
+    def _guarded(self, request: Request, onward: Visit, replica: Replica, breaker: Any) -> Activity:
         breaker.acquire()
         began_at_s = self._env.now
         try:
@@ -210,8 +210,9 @@ class CallStep(Step):
         except ClientGone:
             breaker.release()
             raise
-        except CallFailure:
-            breaker.record(True, self._env.now - began_at_s)
+        except CallFailure as failure:
+            if not (isinstance(failure, InstanceDied) and not replica.host.is_up):  # else the breaker has died, too
+                breaker.record(True, self._env.now - began_at_s)
             raise
         breaker.record(False, self._env.now - began_at_s)
 
@@ -219,7 +220,7 @@ class CallStep(Step):
 def take(steps: Sequence[Step], request: Request, visit: Visit, replica: Replica) -> Activity:
     """Take steps one after another."""
     for step in steps:
-        if step.is_taken(request, visit):
+        if step._luck is None or step.is_taken(request, visit):
             yield from step.process(request, visit, replica)
 
 
@@ -245,13 +246,14 @@ class Endpoint:
         self._env = context.env
         self._steps = steps
 
-    def __call__(self, request: Request, visit: Visit, replica: Replica) -> Activity:
+    def work(self, request: Request, visit: Visit, replica: Replica) -> Activity:
+        """What a visit makes `replica` do."""
         if request.steps_s is None:
             return take(self._steps, request, visit, replica)
         return take_timed(self._steps, request, visit, replica, lambda: self._env.now)
 
 
-def compile_endpoint(context: Context, service: str, endpoint: str, specs: Sequence[Any], parts: Parts) -> Endpoint:
+def compile_endpoint(context: Context, service: str, endpoint: str, specs: Sequence[Any], parts: Parts) -> Work:
     """Turn the steps of an endpoint into processes. Draws are keyed by the endpoint, so replicas share them."""
     sites = count(1)
 
@@ -279,4 +281,4 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
                 return CallStep(at, spec, parts.service(spec.service), idempotent, fallback, site)
         raise TypeError(f"unknown step {spec!r}")
 
-    return Endpoint(context, compile_steps(specs))
+    return Endpoint(context, compile_steps(specs)).work
