@@ -202,7 +202,9 @@ for number, (name, pointer) in enumerate(panels.items()):
     if name != "p95":
         least = objectives[name].at_least
         threshold = least if least is not None else objectives[name].at_most
-        figure.add_hline(y=scale * (threshold or 0.0), line={"dash": "dot", "color": "#c8372d"}, **place)
+        figure.add_hline(
+            y=scale * (threshold or 0.0), line={"dash": "dot", "width": 1.5, "color": "#c8372d"}, opacity=1, **place
+        )
         figure.update_yaxes(ticksuffix=" %", range=[-3, 105], **place)
     else:
         figure.update_yaxes(type="log", **place)
@@ -445,8 +447,10 @@ for number, (name, steps) in enumerate(tries.items()):
         )
         least = objectives[series].at_least
         threshold = least if least is not None else objectives[series].at_most
-        figure.add_hline(y=100 * (threshold or 0.0), line={"dash": "dot", "color": colour}, **place)
-    figure.add_vline(x=ASSUMPTIONS[name].assumed, line={"color": "#8a94a6"}, **place)
+        figure.add_hline(
+            y=100 * (threshold or 0.0), line={"dash": "dot", "width": 1.5, "color": colour}, opacity=1, **place
+        )
+    figure.add_vline(x=ASSUMPTIONS[name].assumed, line={"width": 1.5, "color": "#8a94a6"}, opacity=1, **place)
     flip = flips[name]
     if flip is not None:
         edges = sorted((flip.holds, flip.breaks))
@@ -567,4 +571,4 @@ summary = {
         for name, assumption in ASSUMPTIONS.items()
     },
 }
-output.display(output.JSON(summary, expanded=True))
+output.display({"application/json": summary, "text/plain": json.dumps(summary, indent=2)}, raw=True)
