@@ -81,7 +81,7 @@ def containers(draw: st.DrawFn, base_m: int) -> dict[str, Any]:
     """A container whose memory limit, if it has one, is close."""
     limits = {
         "memory": draw(sometimes(st.integers(base_m, base_m + 8).map("{}M".format))),
-        "cpus": draw(sometimes(st.sampled_from([0.2, 1.5]))),
+        "cpus": draw(sometimes(st.sampled_from([0.2, 0.9]))),
     }
     return {
         "machine": "vm",

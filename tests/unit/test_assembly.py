@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {
     "gateway": {
         "machine": "vm",
         "cpu": exponential("1ms"),
-        "limits": {"cpus": 1.5, "memory": "1G"},
+        "limits": {"cpus": 0.9, "memory": "1G"},
         "concurrency": {"shop": {"permits": 30}},
         "rate_limits": {
             "each": {"kind": "bucket4j_greedy", "key": "user", "refill": "50/1s"},
