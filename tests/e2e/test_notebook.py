@@ -76,7 +76,7 @@ def test_the_claim_is_judged_with_an_interval(summary: dict[str, Any]) -> None:
 
 
 def test_the_population_is_scanned_to_where_it_breaks(summary: dict[str, Any]) -> None:
-    judged = {int(users): verdict for users, verdict in summary["by_population"].items()}
+    judged = dict(sorted((int(users), verdict) for users, verdict in summary["by_population"].items()))
     assert min(judged) == 50
     assert max(judged) == 400
     assert set(judged.values()) <= VERDICTS
