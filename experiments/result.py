@@ -7,6 +7,7 @@ is only one replication). `RunResult` also keeps the replications, for plots ove
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from models.assembly import Limit
 
 SCHEMA_VERSION = 1
+COUNTED_REASON = re.compile(r"(/endpoints/[^/]+)?/requests/(refused|failed)/[a-z_]+")
+"""Figures that a result does not have where they are 0."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +137,13 @@ def _intervals(merged: Mapping[str, Estimate | None], count: int) -> dict[str, A
 
 def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | None]) -> dict[str, Any]:
     """Met or breached only where the whole interval says so."""
-    if objective.path not in merged:
+    if objective.path not in merged and COUNTED_REASON.fullmatch(objective.path) is None:
         raise InputError(
             f"objectives.{name}.path: must point to a figure of the result, got {objective.path!r}. "
             f"{nearest_pointer(objective.path, list(merged))}"
         )
-    estimate = merged[objective.path]
+    never = Estimate(0.0, 0.0, 0.0, 0)  # a reason for which nothing was refused or failed
+    estimate = merged.get(objective.path, never)
     threshold = objective.at_most if objective.at_most is not None else objective.at_least
     assert threshold is not None
     entry: dict[str, Any] = {

@@ -6,7 +6,7 @@ them), and every limit that can bind is noted with the setting that moves it, fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class System:
         self.env: Environment = context.env
         self._context = context
         self._is_over = False
+        self.on_over: Callable[[], None] = _nothing
+        """Called when no more requests will come and the last one has ended."""
         self.limits: list[Limit] = []
         self.breakers: dict[str, Any] = {}
         self.containers: dict[str, Container] = {}
@@ -110,6 +112,7 @@ class System:
         if self._is_over:
             for breaker in self.breakers.values():
                 breaker.desert()
+            self.on_over()
 
     def checks(self) -> Iterator[Check]:
         """The audit of what only the models know: CPU time handed out is CPU work done."""
@@ -245,6 +248,10 @@ class System:
             assert self._gateway is not None
             return self._gateway.route_to(hop, bool(balancers), is_left), visit
         return (hop if balancers or not is_left else _Detached(self.env, hop)), visit
+
+
+def _nothing() -> None:
+    """Nobody wants to know that the traffic is over."""
 
 
 class _Detached:

@@ -97,16 +97,20 @@ class SystemSpec(Spec):
         default=5, description="Independent reruns. Default: 5, the least that gives useful intervals (assumed)."
     )
     seed: int = Field(default=1, ge=0, description="Seed of all chance.")
-    machines: dict[str, MachineSpec] = Field(min_length=1)
-    services: dict[str, ServiceSpec] = Field(min_length=1)
-    gateway: GatewaySpec | None = None
-    load_balancers: dict[str, LoadBalancerSpec] = Field(default_factory=dict)
-    caches: dict[str, CacheSpec] = Field(default_factory=dict)
-    databases: dict[str, DatabaseSpec] = Field(default_factory=dict)
-    routes: dict[str, RouteSpec] = Field(min_length=1)
-    traffic: TrafficSpec
-    objectives: dict[str, ObjectiveSpec] = Field(default_factory=dict)
-    alerts: dict[str, AlertSpec] = Field(default_factory=dict)
+    machines: dict[str, MachineSpec] = Field(min_length=1, description="Machines: what their containers share.")
+    services: dict[str, ServiceSpec] = Field(
+        min_length=1, description="Services, each with its replicas and endpoints."
+    )
+    gateway: GatewaySpec | None = Field(default=None, description="The API gateway. Default: none.")
+    load_balancers: dict[str, LoadBalancerSpec] = Field(default_factory=dict, description="Nginx, with its upstreams.")
+    caches: dict[str, CacheSpec] = Field(default_factory=dict, description="Redis, with its classes of data.")
+    databases: dict[str, DatabaseSpec] = Field(
+        default_factory=dict, description="PostgreSQL, with its classes of queries."
+    )
+    routes: dict[str, RouteSpec] = Field(min_length=1, description="What clients can ask for, and the way it takes.")
+    traffic: TrafficSpec = Field(description="Who asks for what, and when.")
+    objectives: dict[str, ObjectiveSpec] = Field(default_factory=dict, description="What is expected of the figures.")
+    alerts: dict[str, AlertSpec] = Field(default_factory=dict, description="Alert rules to evaluate on what happens.")
     not_modelled: list[str] = Field(
         default_factory=list, description="What the real deployment has and this scenario leaves out."
     )

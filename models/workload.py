@@ -66,9 +66,11 @@ class TraceSpec(Spec):
 class WorkloadSpec(Spec):
     """The load: exactly one of users, open and trace."""
 
-    users: UsersSpec | None = None
-    open: OpenSpec | None = None
-    trace: TraceSpec | None = None
+    users: UsersSpec | None = Field(
+        default=None, description="Closed users, who wait for an answer before they ask again."
+    )
+    open: OpenSpec | None = Field(default=None, description="Open arrivals, which come whatever happens.")
+    trace: TraceSpec | None = Field(default=None, description="A recorded trace.")
     users_per_ip: PositiveInt = Field(
         default=1, description="Users behind one IP address (NAT). Default: each has its own (assumed)."
     )

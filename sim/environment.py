@@ -13,6 +13,7 @@ Checked  tests/unit/test_environment.py, tests/properties/test_environment_prope
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from heapq import heappop, heappush
 from math import inf
@@ -275,6 +276,12 @@ class Environment(simpy.Environment):
         else:
             super().step()
 
+    def stop(self) -> None:
+        """End the run at this instant, before anything else that is scheduled for it."""
+        horizon = Timer(self, _stop)
+        horizon.ticket = number = next(self._eid)
+        heappush(self._queue, (self._now, URGENT, number, horizon))
+
     def run(self, until: float | Event | None = None) -> Any:
         """Run to the end of the schedule, to the instant `until`, or until the event `until` has happened.
 
@@ -283,7 +290,8 @@ class Environment(simpy.Environment):
         if isinstance(until, Event):
             return super().run(until)
         if until is None:
-            self._loop()
+            with suppress(_Horizon):
+                self._loop()
             return None
         if until <= self._now:
             raise ValueError(f"until ({until}) must be greater than the current simulation time")

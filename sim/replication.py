@@ -52,6 +52,10 @@ def close(name: str, law: str, expected: float, actual: float, scale: float = 0.
 class Runnable(Protocol):
     """A system that has been built and can be run once."""
 
+    on_over: Callable[[], None]
+    """What to call when no more requests will come and the last one has ended. What was left behind, such as the
+    deadlines of answers that have come, would only let the clock run on."""
+
     @property
     def endpoints(self) -> Sequence[str]: ...
     @property
@@ -105,7 +109,7 @@ def run_replication(
     on_progress: Callable[[float], None] | None = None,
     strict: bool = True,
 ) -> Replication:
-    """Run what `build` builds for `duration_s` (None: until nothing is left to happen, for traces).
+    """Run what `build` builds for `duration_s` (None: until the last request has ended, for traces).
 
     `block` and `users` (of a closed population) say how many draws are computed at once; they change no value.
 
@@ -121,6 +125,8 @@ def run_replication(
     system = build(env, streams, recorder)
     if tuple(system.endpoints) != recorder.endpoints:
         raise SimulationError(f"built with endpoints {list(system.endpoints)}, recorded are {list(endpoints)}")
+    if duration_s is None:
+        system.on_over = env.stop
     system.start()
     pauses = _run(env, recorder, duration_s, on_progress)
     events = next(env._eid) - pauses - len(env._queue)
