@@ -26,7 +26,7 @@ test: check ## linters, types, import contracts and all tests (ARGS=... for pyte
 check: $(INSTALLED) ## linters, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: $(INSTALLED) ## requests a second beside plain SimPy, as ratios within one run
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
@@ -35,6 +35,7 @@ dashboard: $(INSTALLED) ## what-if sliders in the browser
 	@$(BIN)/windtunnel dashboard $(ARGS)
 
 install: $(INSTALLED) ## only install
+	@echo "Everything is installed in $(VENV)."
 
 lock: $(INSTALLED) ## compute requirements.lock anew from pyproject.toml (ARGS=--upgrade: newest versions)
 	$(call with_uv,pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-emit-index-url \
@@ -45,16 +46,16 @@ clean: ## remove the environment and what the tools left
 
 with_uv = if command -v uv >/dev/null 2>&1; then uv $(1); else $(BIN)/uv $(1); fi
 
-# The stamp is written last: an installation that was interrupted is made again. uv takes seconds where pip takes a
-# minute, so it is fetched where it is missing; where uv cannot install, pip tries.
+# The stamp is written last. Where there is none at all, an installation was interrupted, and is made again from nothing:
+# half a package looks like a whole one. uv takes seconds where pip takes a minute, so it is fetched where it is
+# missing; where uv cannot install, pip tries.
 $(INSTALLED):
-	@rm -f $(VENV)/.installed*
 	@command -v $(PYTHON) >/dev/null 2>&1 || \
 		{ echo "There is no $(PYTHON). Install Python 3.11 or later, or name one: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Windtunnel needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 			"Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+	@if ! ls $(VENV)/.installed* >/dev/null 2>&1 || ! $(BIN)/python -c '' 2>/dev/null; then \
 		rm -rf $(VENV); \
 		if command -v uv >/dev/null 2>&1; then \
 			uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
@@ -65,6 +66,7 @@ $(INSTALLED):
 			exit 1; \
 		fi; \
 	fi
+	@rm -f $(VENV)/.installed*
 	@echo "Installing into $(VENV) ..." >&2
 	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(PIP) uv || true
 	@{ $(call with_uv,pip install --quiet --python $(BIN)/python -r requirements.lock) && \
