@@ -74,7 +74,7 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
 
 def _machine_cpu(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
     use, queue = machine["cpu_utilisation"], machine["run_queue"]
-    text = f"cores {use:.0%} busy, {queue:.2g} threads waiting for one on average"
+    text = f"cores {use:.0%} busy, {queue:.3g} threads waiting for one on average"
     return Candidate(limit, use, queue, use >= BUSY, text)
 
 

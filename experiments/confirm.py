@@ -22,9 +22,9 @@ WORTH_MENTIONING = 0.01
 """A figure has moved when the difference is told from chance and is at least this share of what it was (assumed)."""
 
 WATCHED = (
-    ("/latency_ms/all/p95", "p95", " ms", True),
-    ("/goodput_per_s", "goodput", "/s", False),
-    ("/success_rate", "success rate", "", False),
+    ("/latency_ms/all/p95", "p95", 1.0, " ms", True),
+    ("/goodput_per_s", "goodput", 1.0, "/s", False),
+    ("/success_rate", "success rate", 100.0, " points", False),
 )
 
 RunAgain = Callable[["Scenario"], RunResult]
@@ -54,8 +54,8 @@ def _try(scenario: Scenario, result: RunResult, candidate: Candidate, run_again:
     other = run_again(scenario.with_settings([f"{setting}={higher}"]))
     entry = describe(candidate, value)
     moves = [
-        (name, unit, difference)
-        for pointer, name, unit, lower_is_better in WATCHED
+        f"{name} {_change(difference, scale, unit)}"
+        for pointer, name, scale, unit, lower_is_better in WATCHED
         if (difference := _difference(result, other, pointer, lower_is_better)) is not None
     ]
     entry["confirmed"] = {"value": higher, "moved": bool(moves), "text": _text(setting, higher, moves)}
@@ -74,17 +74,17 @@ def _difference(result: RunResult, other: RunResult, pointer: str, lower_is_bett
     return compared if compared.verdict == "better" and is_worth else None
 
 
-def _text(setting: str, value: Any, moves: list[tuple[str, str, PairedDifference]]) -> str:
+def _text(setting: str, value: Any, moves: list[str]) -> str:
     if not moves:
         return f"not confirmed: with {setting} = {value} neither p95 nor goodput nor success rate gets better"
-    said = ", ".join(f"{name} {_signed(change.mean)}{unit}{_interval(change)}" for name, unit, change in moves)
-    return f"confirmed: with {setting} = {value}: {said}"
+    return f"confirmed: with {setting} = {value}: {', '.join(moves)}"
 
 
-def _interval(change: PairedDifference) -> str:
+def _change(change: PairedDifference, scale: float, unit: str) -> str:
+    said = f"{_signed(scale * change.mean)}{unit}"
     if change.low is None or change.high is None:
-        return ""
-    return f" [{_signed(change.low)}, {_signed(change.high)}]"
+        return said
+    return f"{said} [{_signed(scale * change.low)}, {_signed(scale * change.high)}]"
 
 
 def _signed(value: float) -> str:

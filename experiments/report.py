@@ -362,6 +362,8 @@ def _percent(value: float | None) -> str:
     percent = 100 * value
     if percent in (0, 100):
         return f"{percent:.0f} %"
+    if 99.995 <= percent <= 100.005:
+        return "100 %"
     if 0 < percent < 0.01:
         return "<0.01 %"
     return f"{percent:.2f} %" if percent > 99 or percent < 1 else f"{percent:.1f} %"
