@@ -110,6 +110,7 @@ def open_rows(path: Path, steps: Mapping[str, str] | None = None) -> Iterator[Ro
     """
     check_rows_path(path)
     steps = steps or {}
+    _array([], pa.int8())  # pyarrow looks for pandas at its first use, where an interrupt would be lost
     schema = pa.schema([*COLUMNS.items(), *((name, pa.float64()) for name in steps.values())])
     with replacing(path) as part:
         if path.suffix == ".parquet":

@@ -7,11 +7,15 @@ made when first needed. A task carries the specification as text and comes back 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from experiments.confirm import confirm as find_what_binds
@@ -174,9 +178,12 @@ def _run_all(
     if len(tasks) == 1 or rows is not None:
         return _run_here(tasks, rows, tell)
     pool = executor or default_executor()
-    futures = {pool.submit(replicate, task): task.replication for task in tasks}
+    futures: dict[Future[Replication], int] = {}
     done: dict[int, Replication] = {}
     try:
+        with interrupts_held():
+            for task in tasks:
+                futures[pool.submit(replicate, task)] = task.replication
         for future in as_completed(futures):
             done[futures[future]] = future.result()
             tell(len(done) / len(tasks), f"replication {len(done)} of {len(tasks)}")
@@ -207,6 +214,29 @@ def _span_s(task: Task) -> float:
     return max(1.0, float(task.trace.t_s[-1]))
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while tasks are submitted, and obey it then.
+
+    Submitting may start workers. They inherit that they do not hear Ctrl-C, and leave it to this process, which must
+    not be interrupted half way through starting them.
+    """
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # its start lets interrupts through again, so it must not come in between
+    noted: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))  # other threads may still hear it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if noted and callable(handler):
+            handler(noted[0], None)
+
+
 def default_executor() -> Executor:
     """The program's one pool of worker processes. Always asked for with the same arguments: others would restart it."""
     from joblib.externals.loky import get_reusable_executor
@@ -219,7 +249,7 @@ def close_executor() -> None:
     """Stop the worker processes at once, as after Ctrl-C."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300).shutdown(wait=False, kill_workers=True)
+    get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300).shutdown(wait=True, kill_workers=True)
 
 
 def system_of(spec: SystemSpec, trace: Trace | None = None) -> System:

@@ -12,7 +12,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +30,7 @@ from experiments.runner import (
     close_executor,
     default_executor,
     find_warm_up,
+    interrupts_held,
     recorded_trace,
     replicate,
     system_of,
@@ -213,8 +214,12 @@ class _Run:
 def _carry_out(runs: Sequence[_Run], executor: Executor | None, tell: Progress) -> None:
     """Run the replications of all points, in whatever order they come."""
     pool = executor or default_executor()
-    futures = {pool.submit(replicate, task): (run, task.replication) for run in runs for task in run.tasks()}
+    futures: dict[Future[Replication], tuple[_Run, int]] = {}
     try:
+        with interrupts_held():
+            for run in runs:
+                for task in run.tasks():
+                    futures[pool.submit(replicate, task)] = run, task.replication
         for count, future in enumerate(as_completed(futures), 1):
             run, number = futures[future]
             run.done[number] = future.result()

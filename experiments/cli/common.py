@@ -6,10 +6,11 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -104,17 +105,16 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
     """Run a command; whatever happens becomes lines on standard error and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        code = command.main(
-            args=None if arguments is None else list(arguments), prog_name="windtunnel", standalone_mode=False
-        )
-        sys.stdout.flush()
-    except BaseException as error:
-        return _told(error)
+    with _signals():
+        try:  # not `command.main`, which has its own mind about interrupts and closed pipes
+            with command.make_context("windtunnel", list(sys.argv[1:] if arguments is None else arguments)) as context:
+                code = command.invoke(context)
+            sys.stdout.flush()
+        except BaseException as error:
+            return _told(error)
     return code if isinstance(code, int) else 0
 
 
@@ -122,8 +122,34 @@ class _Terminated(KeyboardInterrupt):
     """Asked to stop by SIGTERM: clean up like after Ctrl-C."""
 
 
-def _terminated(*_: object) -> None:
-    raise _Terminated
+class _Asked:
+    """Whether somebody has asked us to stop.
+
+    The exception that says so gets lost where compiled modules clear what they do not expect while they are loaded
+    (numpy.random does). So it is also noted, and raised again at the next progress.
+    """
+
+    to_stop: type[KeyboardInterrupt] | None = None
+
+
+def _stop(number: int, _: object) -> None:
+    _Asked.to_stop = _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    raise _Asked.to_stop
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Hear Ctrl-C and SIGTERM."""
+    _Asked.to_stop = None
+    if threading.current_thread() is not threading.main_thread():  # others cannot
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _told(error: BaseException) -> int:
@@ -137,11 +163,13 @@ def _told(error: BaseException) -> int:
         context = getattr(error, "ctx", None)
         name = context.command_path if context is not None else "windtunnel"
         return _say([f"{name}: {_sentence(error.format_message())} See {name} --help."], EXIT_INPUT)
-    if isinstance(error, KeyboardInterrupt | click.Abort):
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
         code = EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_STOPPED
         return _say(["Stopped: nothing was kept."], code)
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else EXIT_SIMULATION
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # rich leaves in its own way when nobody reads
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         _drop_output()
         return EXIT_PIPE_CLOSED
@@ -197,11 +225,19 @@ Tell = Callable[[float, str], None]
 @contextmanager
 def progress(title: str) -> Iterator[Tell]:
     """Where to tell how far a run is: a bar where somebody watches, a line now and then where a log does."""
-    if sys.stderr.isatty():
-        with _bar(title) as tell:
-            yield tell
-    else:
-        yield _Lines(title).tell
+    with _bar(title) if sys.stderr.isatty() else nullcontext(_Lines(title).tell) as tell:
+
+        def tell_or_stop(share: float, text: str) -> None:
+            _stop_if_asked()
+            tell(share, text)
+
+        _stop_if_asked()
+        yield tell_or_stop
+
+
+def _stop_if_asked() -> None:
+    if _Asked.to_stop is not None:
+        raise _Asked.to_stop
 
 
 @contextmanager

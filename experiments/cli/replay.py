@@ -9,7 +9,21 @@ import click
 from experiments.cli.common import choice_options, output_options
 from experiments.cli.run import carry_out
 
-_SCALE = click.FloatRange(min=0, min_open=True, max=1e6)
+
+class _Factor(click.FloatRange):
+    """A number by which something is scaled."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1e-6, max=1e6)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        factor = float(super().convert(value, param, ctx))
+        if factor != factor:
+            self.fail("it must be a number", param, ctx)
+        return factor
+
+
+_SCALE = _Factor()
 
 
 @click.command(short_help="Replay an access log against a scenario.")

@@ -60,6 +60,8 @@ def carry_out(
     fail_on_breach: bool,
 ) -> int:
     """Run a scenario as the options say; `more` goes into the result. Returns the exit code."""
+    import numpy.random  # noqa: F401  # numpy does this at its first use, where an interrupt would be lost
+
     from experiments.files import check_folder, write_text
     from experiments.report import render
     from experiments.rows import check_rows_path, open_rows, step_columns

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 Key = str | int
@@ -16,6 +16,8 @@ Path = tuple[Key, ...]
 
 _BARE = re.compile(r"[^.=\"'\s\[\]\x00-\x1f\x7f]+")
 _SUGGESTIONS = 3
+_WORSE_AT_MOST = 0.15
+"""Of the names that are near, those are told that are about as near as the nearest."""
 
 
 def parse_path(text: str) -> tuple[str, ...]:
@@ -151,12 +153,17 @@ def at_path(document: Any, path: Path) -> Any:
 def did_you_mean(name: str, known: Sequence[str], what: str = "") -> str:
     """The next step after a wrong name: the nearest right ones, else all there are."""
     near = get_close_matches(name, known, n=_SUGGESTIONS, cutoff=0.6)
+    near = [each for each in near if _likeness(name, each) >= _likeness(name, near[0]) - _WORSE_AT_MOST]
     if near:
         return f"Did you mean {_or(near)}?"
     if not known:
         return f"There are no {what or 'names'} here."
     listed = list(known)[:12]
     return f"{what.capitalize() or 'Known'}: {', '.join(listed)}{', ...' if len(known) > len(listed) else '.'}"
+
+
+def _likeness(name: str, other: str) -> float:
+    return SequenceMatcher(None, other, name).ratio()
 
 
 def _or(names: Sequence[str]) -> str:
