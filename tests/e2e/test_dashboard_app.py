@@ -74,8 +74,12 @@ provenance:
   traffic: {source: assumed, note: nobody knows yet}
 """
 LIMITER = "gateway.rate_limits.per_user"
-REFUSED_TOGETHER = {f"{LIMITER}.replenish_rate": -1, f"{LIMITER}.burst_capacity": 0}
-"""Ends of sliders at which the real setter refuses the two values together."""
+REFUSED_TOGETHER = {
+    f"{LIMITER}.replenish_rate": (-1, "must be at least replenish_rate"),
+    f"{LIMITER}.burst_capacity": (0, "must be at least replenish_rate"),
+    "machines.vm.cores": (0, "must be at most the 0.25 cores of vm"),
+}
+"""Ends of sliders that the real setter, or Docker, refuses together with what else the scenario says."""
 WINDOW = "services.shop.endpoints.buy.steps.stock.breaker.sliding_window_size"
 
 
@@ -264,8 +268,9 @@ def test_a_knob_sets_what_it_says(small: Path) -> None:
     assert slower.think_time.model_dump()["p95"] == "8s", "the shape stays: its percentile moves along"
     for path, knob in knobs.items():
         for choice in (knob.options[0], knob.options[-1]):
-            if path in REFUSED_TOGETHER and choice == knob.options[REFUSED_TOGETHER[path]]:
-                with pytest.raises(InputError, match="must be at least replenish_rate"):
+            end, refusal = REFUSED_TOGETHER.get(path, (None, ""))
+            if end is not None and choice == knob.options[end]:
+                with pytest.raises(InputError, match=refusal):
                     scenario.with_settings(knob.settings(choice))
                 continue
             turned = scenario.with_settings(knob.settings(choice))
