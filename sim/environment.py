@@ -333,12 +333,14 @@ class Environment(simpy.Environment):
                         target = self._hand_over(light)
                 except Failure as failure:
                     raise _escaped(light) from failure
+                if target is None:
+                    continue
                 if type_(target) is float and target >= 0.0:
                     light.ticket = number = number_of()
                     push(queue, (now + target, NORMAL, number, light))
                 elif target is _RETURNED:
                     light.ticket = ENDED
-                elif target is not None:
+                else:
                     self._follow(light, target)
             elif kind is Timer:
                 now, _, number, timer = pop(queue)
