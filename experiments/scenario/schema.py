@@ -5,6 +5,7 @@ Used to turn the places in pydantic's errors into the user's paths, and to know 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -27,21 +28,20 @@ class Schema:
 
     def child(self, node: Node, value: Any, key: Key) -> Node | None:
         """What may stand under `key` of a `value` described by `node`; None where nothing may."""
-        node = self.chosen(node, value)
-        if isinstance(key, int):
-            return self._follow(node.get("items", ANYTHING)) if self.is_list(node) else None
-        if key in node.get("properties", ()):
-            return self._follow(node["properties"][key])
-        if "properties" in node and node.get("additionalProperties") is not True:
-            return None
-        if self.is_mapping(node):
-            inner = node.get("additionalProperties", ANYTHING)
-            return self._follow(inner) if isinstance(inner, Mapping) else ANYTHING
-        return ANYTHING if not node else None
+        for meant in self.meant(node, value):
+            if isinstance(key, int):
+                if meant.get("type") == "array":
+                    return self._follow(meant.get("items", ANYTHING))
+            elif key in meant.get("properties", ()):
+                return self._follow(meant["properties"][key])
+            elif _is_free(meant):
+                inner = meant.get("additionalProperties", ANYTHING)
+                return self._follow(inner) if isinstance(inner, Mapping) else ANYTHING
+        return None
 
     def names(self, node: Node, value: Any) -> list[str]:
         """The names that `node` fixes, none where names are free."""
-        return list(self.chosen(node, value).get("properties", ()))
+        return list(dict.fromkeys(name for meant in self.meant(node, value) for name in meant.get("properties", ())))
 
     def optional(self, node: Node, value: Any, key: Key) -> bool:
         """Whether `key` may be left out and then means `none`."""
@@ -54,69 +54,56 @@ class Schema:
         text = str(inner.get("description", ""))
         return re.split(r"\. (?=[A-Z])", text)[0].rstrip(".")
 
+    def beginning(self, node: Node, key: Key) -> dict[str, Any]:
+        """What a mapping that was left out begins as when `key` is set in it: its default, else the one kind of a union
+        that has such a key."""
+        if isinstance(node.get("default"), Mapping):
+            return copy.deepcopy(dict(node["default"]))
+        kinds = [tag for member in self.members(node) if key in member.get("properties", ()) for tag in _tags(member)]
+        return {"kind": kinds[0]} if len(kinds) == 1 and self.discriminates(node) else {}
+
+    def members(self, node: Node) -> list[Node]:
+        """What a union chooses from, those of unions within it included and absence left out; else the node itself."""
+        node = self._follow(node)
+        alternatives = (*node.get("oneOf", ()), *node.get("anyOf", ()))
+        if not alternatives:
+            return [] if node.get("type") == "null" else [node]
+        return [member for alternative in alternatives for member in self.members(alternative)]
+
+    def meant(self, node: Node, value: Any) -> list[Node]:
+        """The members of a union that `value` may mean: the one it names, else those of its type, else all."""
+        members = self.members(node)
+        if isinstance(value, Mapping):
+            named = [member for member in members if value.get("kind") in _tags(member)]
+            fitting = named or [member for member in members if _is_mapping(member)]
+        elif isinstance(value, list):
+            fitting = [member for member in members if member.get("type") == "array"]
+        else:
+            fitting = [member for member in members if not _is_mapping(member)] if value is not None else []
+        return fitting or members
+
     def chosen(self, node: Node, value: Any) -> Node:
-        """The alternative of a union that `value` means; `node` itself where there is no choice."""
-        node = self._follow(node)
-        for _ in range(8):  # unions within unions
-            alternatives = self.alternatives(node)
-            if not alternatives:
-                return node
-            node = self._fitting(alternatives, value)
-        return node
+        """The first of the members that `value` may mean."""
+        return next(iter(self.meant(node, value)), ANYTHING)
 
-    def tagged(self, node: Node, tag: str) -> Node | None:
-        """The alternative of a union with a discriminator that `tag` names."""
-        node = self._present(node)
-        mapping = node.get("discriminator", {}).get("mapping", {})
-        if tag in mapping:
-            return self._follow({"$ref": mapping[tag]})
-        for alternative in self.alternatives(node):
-            if tag in _tags(alternative):
-                return alternative
-        return None
-
-    def alternatives(self, node: Node) -> list[Node]:
-        """What a union chooses from, absence left out."""
-        node = self._follow(node)
-        members = [self._follow(member) for member in (*node.get("oneOf", ()), *node.get("anyOf", ()))]
-        return [member for member in members if member.get("type") != "null"]
+    def tags(self, node: Node) -> list[str]:
+        """The tags by which the members of a union are told apart."""
+        return [tag for member in self.members(node) for tag in _tags(member)]
 
     def discriminates(self, node: Node) -> bool:
-        """Whether the alternatives are told apart by a tag."""
+        """Whether the members of a union are told apart by a tag."""
         node = self._present(node)
-        return "oneOf" in node and len(self.alternatives(node)) > 1
-
-    def is_mapping(self, node: Node) -> bool:
-        return node.get("type") == "object" or "properties" in node
-
-    def is_list(self, node: Node) -> bool:
-        return node.get("type") == "array"
+        return "oneOf" in node and len(self.members(node)) > 1
 
     def _present(self, node: Node) -> Node:
         """A node without the `or null` around it."""
         node = self._follow(node)
-        while len(members := self.alternatives(node)) == 1:
-            node = members[0]
+        while "anyOf" in node:
+            present = [inner for each in node["anyOf"] if (inner := self._follow(each)).get("type") != "null"]
+            if len(present) != 1:
+                break
+            node = present[0]
         return node
-
-    def _fitting(self, alternatives: Sequence[Node], value: Any) -> Node:
-        if isinstance(value, Mapping):
-            tag = value.get("kind")
-            for alternative in alternatives:
-                if isinstance(tag, str) and (tag in _tags(alternative) or self.tagged(alternative, tag)):
-                    return alternative if tag in _tags(alternative) else self.tagged(alternative, tag) or alternative
-            for alternative in alternatives:
-                if self.is_mapping(alternative) or "oneOf" in alternative:
-                    return alternative
-        if isinstance(value, list):
-            for alternative in alternatives:
-                if self.is_list(alternative):
-                    return alternative
-        if value is not None and not isinstance(value, Mapping):
-            for alternative in alternatives:
-                if not self.is_mapping(alternative) and "oneOf" not in alternative:
-                    return alternative
-        return alternatives[0]
 
     def _follow(self, node: Node) -> Node:
         while "$ref" in node:
@@ -136,12 +123,15 @@ class Schema:
             if key == "[key]" and position == len(location) - 1:
                 break
             if self.discriminates(node):
-                node = self.tagged(node, str(key)) or self.chosen(node, value)
+                tagged = [member for member in self.members(node) if key in _tags(member)]
+                node = tagged[0] if tagged else self.chosen(node, value)
                 continue
-            if self.alternatives(node):
-                node = self._fitting(self.alternatives(node), value)
+            if len(self.members(node)) > 1:
+                inner = [self._present(each) for each in node.get("anyOf", ())]
+                tagged = [each for each in inner if self.discriminates(each)]
+                node = tagged[0] if tagged and isinstance(value, Mapping) else self.chosen(node, value)
                 continue
-            if not self._enters(node, value, key):
+            if not _enters(node, value, key):
                 continue
             around = (node, value)
             node = self.child(node, value, key) or ANYTHING
@@ -149,11 +139,23 @@ class Schema:
             path = (*path, key)
         return path, *around
 
-    def _enters(self, node: Node, value: Any, key: Key) -> bool:
-        """Whether a key leads into the document; if not, it names something inside pydantic."""
-        if isinstance(value, dict):
-            return isinstance(key, str) and (not node or self.is_mapping(node))
-        return isinstance(value, list) and isinstance(key, int)
+
+def _enters(node: Node, value: Any, key: Key) -> bool:
+    """Whether a key leads into the document; if not, it names something inside pydantic."""
+    if isinstance(value, dict):
+        return isinstance(key, str) and (not node or _is_mapping(node))
+    return isinstance(value, list) and isinstance(key, int)
+
+
+def _is_mapping(node: Node) -> bool:
+    return node.get("type") == "object" or "properties" in node
+
+
+def _is_free(node: Node) -> bool:
+    """Whether any name may stand in it."""
+    if "properties" in node:
+        return node.get("additionalProperties") is True
+    return _is_mapping(node) or not node
 
 
 def _tags(node: Node) -> list[str]:

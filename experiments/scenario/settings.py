@@ -7,6 +7,7 @@ Where a mapping has free names (services, limiters, the mix) a new one may be se
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +89,7 @@ def apply_settings(document: Document, settings: Iterable[Setting], schema: Sche
         if setting.value is None:
             _remove(result, path, setting.origin)
         else:
-            _put(result, path, setting)
+            _put(result, path, setting, schema)
     return result
 
 
@@ -153,12 +154,14 @@ def _into_single(names: tuple[str, ...], value: Any, origin: str) -> InputError:
     )
 
 
-def _put(document: Document, path: Path, setting: Setting) -> None:
+def _put(document: Document, path: Path, setting: Setting, schema: Schema) -> None:
     inside: Any = document.value
-    for key in path[:-1]:
+    node: Node = schema.root
+    for key, inner_key in itertools.pairwise(path):
+        inner = schema.child(node, inside, key) or ANYTHING
         if isinstance(inside, dict) and inside.get(key) is None:
-            inside[key] = {}
-        inside = inside[key]
+            inside[key] = schema.beginning(inner, inner_key)
+        node, inside = inner, inside[key]
     inside[path[-1]] = copy.deepcopy(setting.value)
     _forget(document, path)
     document.origins[path] = setting.origin

@@ -80,7 +80,7 @@ def _given(item: Any, document: Document, path: Path) -> Any:
 
 def _tag(kind: str, path: Path, given: Any, context: Mapping[str, Any], schema: Schema, union: Node) -> Problem:
     """A union's choice that is missing or unknown."""
-    tags = [tag for member in schema.alternatives(union) for tag in _members(schema, member)]
+    tags = schema.tags(union)
     if not isinstance(given, dict):
         return Problem(path, "must be a mapping with a kind", shown(given), misfit=True)
     requirement = f"must be one of {', '.join(tags)}" if tags else "must be given"
@@ -88,14 +88,6 @@ def _tag(kind: str, path: Path, given: Any, context: Mapping[str, Any], schema: 
         return Problem((*path, "kind"), requirement, step="Add it.")
     tag = str(context.get("tag", ""))
     return Problem((*path, "kind"), requirement, shown(tag), nearest_of(tag, tags))
-
-
-def _members(schema: Schema, member: Node) -> list[str]:
-    inner = schema.alternatives(member)
-    if inner:
-        return [tag for each in inner for tag in _members(schema, each)]
-    kind = member.get("properties", {}).get("kind", {})
-    return [kind["const"]] if "const" in kind else []
 
 
 _PLACED = re.compile(r"([^\s:]+): (must\b.*)")

@@ -33,9 +33,26 @@ class Limits(Spec):
     cpus: float | None = None
 
 
+class Threads(Spec):
+    kind: Literal["threads"] = "threads"
+    threads: int = 200
+    name: str = ""
+
+
+class Loops(Spec):
+    kind: Literal["loops"] = "loops"
+    loops: int = 4
+    name: str = ""
+
+
+Workers = Annotated[Threads | Loops, Field(discriminator="kind")]
+
+
 class Service(Spec):
     replicas: int = 1
     limits: Limits = Limits()
+    workers: Workers = Field(default_factory=Threads)
+    helpers: Workers = Loops(loops=8)
     steps: list[Step] = Field(default_factory=list)
 
 
@@ -113,6 +130,16 @@ def test_null_unsets_and_says_nothing_where_nothing_was_set() -> None:
 
 def test_what_is_missing_on_the_way_is_made() -> None:
     assert made("services.api.limits.cpus=2")["services"]["api"]["limits"] == {"cpus": 2}
+
+
+def test_a_union_that_was_left_out_begins_as_its_default_or_as_the_kind_that_has_the_key() -> None:
+    found = validated("services.api.workers.threads=50", "services.api.helpers.name=x").services["api"]
+    assert found.workers == Threads(threads=50)
+    assert found.helpers == Loops(loops=8, name="x")
+    assert validated("services.api.workers.loops=2").services["api"].workers == Loops(loops=2)
+    assert refused("services.api.workers.name=x").startswith(
+        "services.api.workers.kind: must be one of threads, loops."
+    )
 
 
 def test_free_names_may_be_new_as_the_last_of_a_path() -> None:
