@@ -357,7 +357,7 @@ def test_every_shipped_scenario_loads_with_each_of_its_variants() -> None:
         scenario = load_scenario(name)
         assert scenario.name == name
         for variant in scenario.variants:
-            assert load_scenario(name, variant=variant).spec != scenario.spec
+            assert scenario.with_variant(variant).spec != scenario.spec
 
 
 @pytest.mark.parametrize(
