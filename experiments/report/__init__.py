@@ -1,0 +1,46 @@
+"""The result of a run as a page of text for the terminal: verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from experiments.report import sections
+from experiments.report.cells import Document, as_lines
+
+
+def render(document: Document, console: Console) -> None:
+    """Print the report of a result."""
+    console.print(page(document), soft_wrap=False)
+
+
+def page(document: Document) -> RenderableType:
+    """The report of a result, section by section."""
+    parts: list[RenderableType] = [sections.title(document)]
+    for heading, content in _sections(document):
+        parts += ["", Text(heading, style="bold cyan"), Padding(content, (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
+    yield "VERDICT", sections.verdict(document)
+    yield "REQUESTS", sections.requests(document)
+    yield "RESPONSE TIMES in ms", sections.latency(document)
+    yield "WHAT USERS SEE, by endpoint", sections.endpoints(document)
+    yield "STATIONS, the busiest first", sections.stations(document)
+    yield "MACHINES AND CONTAINERS", sections.containers(document)
+    if document["caches"]:
+        yield "CACHES", sections.caches(document)
+    if document["alerts"]:
+        yield "ALERTS", sections.alerts(document)
+    if document["breakers"]:
+        yield "CIRCUIT BREAKERS", sections.breakers(document)
+    yield "WHAT BREAKS FIRST", sections.bottleneck(document)
+    if document["notes"]:
+        yield "EVENTS of the first replication", sections.notes(document)
+    if document["not_modelled"]:
+        yield "NOT MODELLED", as_lines(f"- {text}" for text in document["not_modelled"])
+    yield "AUDIT", sections.audit(document)
