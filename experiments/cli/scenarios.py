@@ -36,6 +36,8 @@ def scenarios(as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)  # a name that is broken in two cannot be typed
+    table.add_column()
     for scenario in found:
         table.add_row(scenario.name, scenario.spec.description, style="bold")
         for name, variant in scenario.variants.items():
