@@ -66,8 +66,8 @@ def test_help_says_what_every_target_does(project: Path) -> None:
         pytest.skip("make is not installed")
     targets = set(re.findall(r"^([a-z]+):", (project / "Makefile").read_text(), re.MULTILINE))
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # tests run under make
-    shown = subprocess.run(["make", "help"], cwd=project, env=outside, capture_output=True, check=True, text=True).stdout
-    assert {line.split()[1] for line in shown.splitlines()} == targets
+    shown = subprocess.run(["make", "help"], cwd=project, env=outside, capture_output=True, check=True, text=True)
+    assert {line.split()[1] for line in shown.stdout.splitlines()} == targets
     assert {"run", "test", "check", "bench", "dashboard", "help"} <= targets
 
 
