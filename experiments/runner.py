@@ -177,11 +177,11 @@ def _run_all(
 ) -> list[Replication]:
     if len(tasks) == 1 or rows is not None:
         return _run_here(tasks, rows, tell)
-    pool = executor or default_executor()
     futures: dict[Future[Replication], int] = {}
     done: dict[int, Replication] = {}
     try:
         with interrupts_held():
+            pool = executor or default_executor()
             for task in tasks:
                 futures[pool.submit(replicate, task)] = task.replication
         for future in as_completed(futures):
@@ -224,9 +224,9 @@ def interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # its start lets interrupts through again, so it must not come in between
     noted: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))  # other threads may still hear it
+    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    resource_tracker.ensure_running()  # its start ends every blocking of signals, so it must not come in between
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -213,10 +213,10 @@ class _Run:
 
 def _carry_out(runs: Sequence[_Run], executor: Executor | None, tell: Progress) -> None:
     """Run the replications of all points, in whatever order they come."""
-    pool = executor or default_executor()
     futures: dict[Future[Replication], tuple[_Run, int]] = {}
     try:
         with interrupts_held():
+            pool = executor or default_executor()
             for run in runs:
                 for task in run.tasks():
                     futures[pool.submit(replicate, task)] = run, task.replication
