@@ -6,17 +6,18 @@ made when first needed. A task carries the specification as text and comes back 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.confirm import confirm as find_what_binds
 from experiments.result import RunResult, put_together
@@ -188,10 +189,7 @@ def _run_all(
             done[futures[future]] = future.result()
             tell(len(done) / len(tasks), f"replication {len(done)} of {len(tasks)}")
     except BaseException:
-        for future in futures:
-            future.cancel()
-        if executor is None:
-            close_executor()
+        give_up(futures, executor)
         raise
     return [done[number] for number in sorted(done)]
 
@@ -245,11 +243,26 @@ def default_executor() -> Executor:
     return pool
 
 
+def give_up(futures: Iterable[Future[Any]], executor: Executor | None) -> None:
+    """Nobody wants the tasks any more: stop our own workers; with somebody else's, cancel what has not begun."""
+    if executor is None:
+        close_executor()  # without cancelling: loky's manager trips over cancelled tasks and lets the workers live
+        return
+    for future in futures:
+        future.cancel()
+
+
 def close_executor() -> None:
     """Stop the worker processes at once, as after Ctrl-C."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300).shutdown(wait=True, kill_workers=True)
+    pool: Any = default_executor()
+    hook, threading.excepthook = threading.excepthook, lambda _: None  # the manager trips where it is just handing out
+    try:
+        pool.shutdown(wait=True, kill_workers=True)
+    finally:
+        threading.excepthook = hook
+    for child in multiprocessing.active_children():
+        if child.name.startswith("LokyProcess"):
+            child.kill()
 
 
 def system_of(spec: SystemSpec, trace: Trace | None = None) -> System:

@@ -27,9 +27,9 @@ from experiments.runner import (
     Task,
     WarmUp,
     bin_width_s,
-    close_executor,
     default_executor,
     find_warm_up,
+    give_up,
     interrupts_held,
     recorded_trace,
     replicate,
@@ -225,10 +225,7 @@ def _carry_out(runs: Sequence[_Run], executor: Executor | None, tell: Progress) 
             run.done[number] = future.result()
             tell(count / len(futures), f"replication {count} of {len(futures)}")
     except BaseException:
-        for future in futures:
-            future.cancel()
-        if executor is None:
-            close_executor()
+        give_up(futures, executor)
         raise
 
 
