@@ -113,11 +113,13 @@ def run(
     started = time.perf_counter()
     spec = scenario.spec
     tell: Progress = on_progress or (lambda share, text: None)
+    if trace is not None and spec.traffic.trace is None:  # it would never be looked at
+        raise ValueError("a trace needs a scenario whose traffic is a trace: set traffic.trace, unset users and open")
     trace = trace if trace is not None else recorded_trace(scenario)
     seed = spec.seed if seed is None else seed
     count = spec.replications if replications is None else replications
     span_s = None if trace is not None and duration_s is None else (duration_s or spec.duration)
-    bin_s = bin_width_s(float(trace.t_s[-1]) / spec.traffic.trace.speed if span_s is None else span_s)  # type: ignore
+    bin_s = bin_width_s(_recorded_s(spec, trace) if span_s is None else span_s)
     task = Task(spec.model_dump_json(), trace, seed, PILOT, span_s, 0.0, bin_s)
     warm_up = find_warm_up(task, spec, warm_up_s, tell)
     tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
@@ -135,6 +137,12 @@ def run(
 
         find_what_binds(scenario, result, run_again)
     return result
+
+
+def _recorded_s(spec: SystemSpec, trace: Trace | None) -> float:
+    """Span of a trace as it is replayed."""
+    assert trace is not None and spec.traffic.trace is not None
+    return float(trace.t_s[-1]) / spec.traffic.trace.speed
 
 
 def recorded_trace(scenario: Scenario) -> Trace | None:
