@@ -16,12 +16,12 @@ from models.connection_pool import Hikari
 from models.database import Postgres
 from models.gateway import Gateway
 from models.machine import Container, ContainerSpec
-from models.outcomes import ConnectionRefused
+from models.proxy import Proxy
 from models.replica import Replica, TomcatSpec
 from models.request import Request, Visit
 from models.service import CallStepSpec, Service, ServiceSpec, compile_endpoint, walk
 from models.spec import Context
-from models.system import LoadBalancerSpec, SystemSpec
+from models.system import SystemSpec
 from models.token_bucket import SpringRedisSpec
 from models.workload import Trace, Workload, build_workload
 from sim.environment import Activity, Environment
@@ -70,7 +70,7 @@ class System:
         }
         for name in spec.services:  # services may call one another, so all names exist before any step is compiled
             self._staff(name)
-        self._balancers = {name: self._balancer(name) for name in spec.load_balancers}
+        self._proxies = {name: self._proxy(name) for name in spec.load_balancers}
         self._gateway = self._build_gateway()
         self.client = self._build_client(recorder)
         self._workload: Workload = build_workload(
@@ -203,10 +203,11 @@ class System:
         host.on_start = replica.start
         return replica
 
-    def _balancer(self, name: str) -> _Balancer:
+    def _proxy(self, name: str) -> Proxy:
         spec = self.spec.load_balancers[name]
         context = self._context.at("load_balancers").at(name)
-        return _Balancer(context, spec, self._container(context, spec, context.path), self.services)
+        targets = {name: service.replicas for name, service in self.services.items()}
+        return Proxy(context, spec, self._container(context, spec, context.path), targets)
 
     def _build_gateway(self) -> Gateway | None:
         spec = self.spec.gateway
@@ -243,7 +244,7 @@ class System:
         visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent)
         is_left = self.spec.traffic.client.patience is not None
         balancers = [name for name in through if name != "gateway"]
-        hop: Any = self._balancers[balancers[0]] if balancers else self.services[service]
+        hop: Any = self._proxies[balancers[0]] if balancers else self.services[service]
         if "gateway" in through:
             assert self._gateway is not None
             return self._gateway.route_to(hop, bool(balancers), is_left), visit
@@ -265,39 +266,6 @@ class _Detached:
 
     def handle(self, request: Request, visit: Visit) -> Activity:
         return self._limit.call(self._service.handle(request, visit))
-
-
-class _Balancer:
-    """A load balancer's container: its CPU first, then the upstream of the service."""
-
-    __slots__ = ("_cpu", "_env", "_host", "_path", "_upstreams")
-
-    def __init__(self, context: Context, spec: LoadBalancerSpec, host: Container, services: dict[str, Service]) -> None:
-        self._env = context.env
-        self._path = context.path
-        self._host = host
-        self._cpu = context.streams.draws(f"{context.path}.cpu", spec.cpu.distribution())
-        self._upstreams = {
-            upstream.service: upstream.build(context.at("upstreams").at(name), services[upstream.service].replicas)
-            for name, upstream in spec.upstreams.items()
-        }
-
-    def handle(self, request: Request, visit: Visit) -> Activity:
-        host = self._host
-        if not host.is_up:
-            raise ConnectionRefused(self._path)
-        light = host.enter()
-        try:
-            began_at_s = self._env.now
-            demand_s = self._cpu.at(request.identity)
-            throttled_s = (yield host.run(demand_s)) or 0.0
-            burned_s = demand_s / host.speed
-            request.cpu_s += burned_s
-            request.throttled_s += throttled_s
-            request.wait_s += max(0.0, self._env.now - began_at_s - burned_s - throttled_s)
-            yield from self._upstreams[visit.service].handle(request, visit)
-        finally:
-            host.leave(light)
 
 
 class _Parts:

@@ -11,15 +11,11 @@ from models.cache import RedisSpec
 from models.client import ClientSpec
 from models.database import PostgresSpec
 from models.gateway import GatewaySpec
-from models.load_balancer import NginxSpec
 from models.machine import ContainerSpec, MachineSpec
+from models.proxy import LoadBalancerSpec
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, EvictStepSpec, ServiceSpec, walk
 from models.spec import Duration, NonNegativeDuration, PositiveDuration, Spec
 from models.workload import WorkloadSpec
-
-
-class LoadBalancerSpec(ContainerSpec, NginxSpec):
-    """Nginx in a container."""
 
 
 class CacheSpec(ContainerSpec, RedisSpec):

@@ -1,0 +1,42 @@
+"""A query: borrow a connection, run it, give the connection back."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from models.replica import Replica
+from models.request import Request, Visit
+from models.service.spec import DatabaseStepSpec
+from models.service.steps.base import Step
+from models.spec import Context
+from sim.environment import Activity
+
+
+class Database(Protocol):
+    """What a step needs of a database."""
+
+    def execute(
+        self, request: Request, query: str, lane: int, connection: Any, given_s: float | None = None
+    ) -> Activity: ...
+
+
+class DatabaseStep(Step):
+    """Borrow a connection, run one query, give the connection back."""
+
+    __slots__ = ("_database", "_given", "_pool", "_query")
+
+    def __init__(self, context: Context, spec: DatabaseStepSpec, database: Database, given: str) -> None:
+        super().__init__(context, spec.name, spec.probability)
+        self._database = database
+        self._pool = spec.pool
+        self._query = spec.query
+        self._given = given
+
+    def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
+        pool = replica.pools[self._pool]
+        connection = pool.take_idle() or (yield from pool.borrow(request))
+        try:
+            given_s = request.given_s(self._given)
+            yield from self._database.execute(request, self._query, visit.lane, connection, given_s)
+        finally:
+            pool.give_back(connection)

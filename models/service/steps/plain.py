@@ -1,0 +1,40 @@
+"""Steps that concern nobody else: burn CPU, wait for something outside the model."""
+
+from __future__ import annotations
+
+from models.replica import Replica
+from models.request import Request, Visit
+from models.service.spec import CpuStepSpec, DelayStepSpec
+from models.service.steps.base import Step
+from models.spec import Context
+from sim.environment import Activity
+from sim.streams import Draws
+
+
+class CpuStep(Step):
+    __slots__ = ("_demand", "_given")
+
+    def __init__(self, context: Context, spec: CpuStepSpec, given: str) -> None:
+        super().__init__(context, spec.name, spec.probability)
+        self._demand: Draws = context.streams.draws(f"{context.path}.demand", spec.demand.distribution())
+        self._given = given
+
+    def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
+        if request.given is None or (demand_s := request.given_s(self._given)) is None:
+            demand_s = self._demand.at(request.identity, visit.lane)
+        return replica.burn(request, demand_s)
+
+
+class DelayStep(Step):
+    __slots__ = ("_duration", "_given")
+
+    def __init__(self, context: Context, spec: DelayStepSpec, given: str) -> None:
+        super().__init__(context, spec.name, spec.probability)
+        self._duration: Draws = context.streams.draws(f"{context.path}.duration", spec.duration.distribution())
+        self._given = given
+
+    def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
+        given = request.given_s(self._given)
+        duration_s = self._duration.at(request.identity, visit.lane) if given is None else given
+        yield duration_s
+        request.delay_s += duration_s
