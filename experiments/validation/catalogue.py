@@ -1,0 +1,19 @@
+"""All components that were compared with the real thing, in the order of the table in the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.validation.check import Check, Component, LeftOut
+
+COMPONENTS: Sequence[Component] = ()
+
+
+def checks() -> list[Check]:
+    """Every vector that is replayed."""
+    return [check for component in COMPONENTS for check in component.checks]
+
+
+def left_out() -> list[LeftOut]:
+    """Every vector that is not, with the reason."""
+    return [each for component in COMPONENTS for each in component.left_out]
