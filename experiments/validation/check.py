@@ -1,8 +1,8 @@
 """What it takes to say that a model behaves as the real component does: vectors, and checks that replay them.
 
-Models   A `Component` is a real thing in a stated version. Each of its vectors (what was done, what came out) is replayed
-         by a check, or left out with the reason. A check is a plain function that raises `Disagreement` when the model
-         does otherwise; it is deterministic and needs nothing but this program.
+Models   A `Component` is a real thing in a stated version. Each of its vectors (what was done, what came out) is
+         replayed by a check, or left out with the reason. A check is a plain function that raises `Disagreement`
+         when the model does otherwise; it is deterministic and needs nothing but this program.
 """
 
 from __future__ import annotations
