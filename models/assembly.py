@@ -241,7 +241,7 @@ class System:
     def _way(self, through: list[str], service: str, endpoint: str) -> tuple[Any, Visit]:
         """Where a route's requests go first, each hop told where to go on."""
         endpoint_spec = self.spec.services[service].endpoints[endpoint]
-        visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent)
+        visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent, endpoint_spec.method)
         is_left = self.spec.traffic.client.patience is not None
         balancers = [name for name in through if name != "gateway"]
         hop: Any = self._proxies[balancers[0]] if balancers else self.services[service]

@@ -40,15 +40,18 @@ class Outcome(IntEnum):
 
 
 class CallFailure(Failure):
-    """A call ended badly. `path`: the component that caused it; `status`: what the caller is told."""
+    """A call ended badly. `path`: the component that caused it; `status`: what the caller is told, where a setting
+    says something other than what is usual."""
 
     outcome: ClassVar[Outcome] = Outcome.FAILED
-    status: ClassVar[int] = 500
+    status: int = 500
     reason: ClassVar[str] = "failed"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, status: int | None = None) -> None:
         super().__init__(path)
         self.path = path
+        if status is not None:
+            self.status = status
 
 
 class Refused(CallFailure):

@@ -64,10 +64,18 @@ class Visit:
     its own, so that its demands are its own.
     """
 
-    __slots__ = ("endpoint", "idempotent", "lane", "service")
+    __slots__ = ("endpoint", "idempotent", "lane", "method", "service")
 
-    def __init__(self, service: str, endpoint: str, lane: int = 0, idempotent: bool = True) -> None:
+    def __init__(
+        self, service: str, endpoint: str, lane: int = 0, idempotent: bool = True, method: str = "GET"
+    ) -> None:
         self.service = service
         self.endpoint = endpoint
         self.lane = lane
         self.idempotent = idempotent
+        """Whether proxies may repeat it once it has been sent."""
+        self.method = method
+
+    def again(self, lane: int) -> Visit:
+        """The same visit once more, as an attempt whose draws are its own."""
+        return Visit(self.service, self.endpoint, lane, self.idempotent, self.method)
