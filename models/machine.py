@@ -28,6 +28,7 @@ from sim.processor import Processor, Quota
 CFS_PERIOD_S = 0.1
 """Docker's CPU period (moby daemon/daemon_unix.go)."""
 RESTART_FIRST_S, RESTART_LONGEST_S, RESTART_RESET_S = 0.1, 60.0, 10.0
+RESTART_POLICY = r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]*)?)$"
 
 
 class BackgroundSpec(Spec):
@@ -76,6 +77,11 @@ class ContainerSpec(Spec):
     cpu_shares: PositiveFloat = Field(default=1024.0, description="Weight under contention. Docker's default: 1024.")
     limits: LimitsSpec = Field(default_factory=LimitsSpec, description="CPU and memory limits.")
     base_memory: NonNegativeSize = Field(default=0, description="Memory it holds when idle.")
+    restart: Annotated[str, Field(pattern=RESTART_POLICY)] = Field(
+        default="always",
+        description="Docker's restart policy: no, always, unless-stopped, on-failure, on-failure:3 (at most 3 "
+        "restarts). Default: always (assumed; Docker's own default is no).",
+    )
     start_wait: NonNegativeDuration = Field(default=0.0, description="Start-up time that burns no CPU (assumed).")
     start_cpu: NonNegativeDuration = Field(default=0.0, description="CPU time that a start burns (assumed).")
 
@@ -184,13 +190,40 @@ def _nothing() -> None:
     """A background burst has nobody waiting for it."""
 
 
+class RestartRule:
+    """Docker's restart manager: whether a container that exited is started again, and after which pause. Every exit
+    here is a failure (137 where it was killed)."""
+
+    __slots__ = ("_most", "_pause_s", "_restarts")
+
+    def __init__(self, policy: str) -> None:
+        name, _, most = policy.partition(":")
+        self._most = 0.0 if name == "no" else float(most or "inf")
+        self.reset()
+
+    def reset(self) -> None:
+        """Somebody starts the container by hand."""
+        self._restarts = 0
+        self._pause_s = 0.0
+
+    def pause_s(self, ran_s: float) -> float | None:
+        """The pause before the next start, None if there is none. `ran_s`: how long it ran before it exited."""
+        if ran_s >= RESTART_RESET_S:
+            self._pause_s = 0.0
+        self._pause_s = min(2 * self._pause_s or RESTART_FIRST_S, RESTART_LONGEST_S)
+        if self._restarts >= self._most:
+            return None
+        self._restarts += 1
+        return self._pause_s
+
+
 class Container:
     """One container: its CPU, its memory, who is being served in it, and whether it is up."""
 
     __slots__ = (
-        "_back_off_s", "_death", "_env", "_machine", "_memory_limit_bytes", "_probe", "_residents", "_restarting",
-        "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory", "memory_bytes", "on_killed",
-        "on_start", "path", "run", "spec", "speed",
+        "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe", "_residents",
+        "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory",
+        "memory_bytes", "on_killed", "on_start", "path", "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -217,8 +250,11 @@ class Container:
         self.is_doomed = False
         self._residents: dict[Light, None] = {}
         self._death = Timer(self._env, self._die)
-        self._back_off_s = RESTART_FIRST_S
-        self._started_at_s = float("-inf")
+        self._restart_rule = RestartRule(spec.restart)
+        self._down_for_s: float | None = None
+        self._is_running = True
+        """There is a process: it is up or starts."""
+        self._started_at_s = -inf
         self._restarting: Light | None = None
         self.on_killed: Callable[[], None] = _nothing
         self.on_start: Callable[[], Activity] | None = None
@@ -249,6 +285,18 @@ class Container:
                 self.doom("out of memory: its limit is reached")
         self._machine.use_memory(delta_bytes)
 
+    def kill(self, reason: str, down_for_s: float | None = None) -> None:
+        """Crash now. `down_for_s` None: Docker's restart policy decides what comes then; a number: it stays down for
+        so long (from now on, if it is down already) and is then started by hand."""
+        if self._is_running:
+            self._down_for_s = down_for_s
+            if not self.is_doomed:
+                self.doom(reason)
+        elif down_for_s is not None:
+            self._down_for_s = down_for_s
+            self._probe.note(self.path, f"stays down, {reason}")
+            self._bring_back()
+
     def doom(self, reason: str) -> None:
         """Kill the container at this instant, after the running process has come to its next wait."""
         self.is_doomed = True
@@ -263,6 +311,10 @@ class Container:
             self._env.throw(light, InstanceDied(self.path))
         self.cpu.clear()
         self.on_killed()
+        self._bring_back()
+
+    def _bring_back(self) -> None:
+        """Start it again, now or later; who is about to do that hears that there is a new reason to wait."""
         if self._restarting is not None and self._restarting.is_alive:
             self._env.throw(self._restarting, InstanceDied(self.path))
         else:
@@ -272,14 +324,20 @@ class Container:
         """Docker waits, starts the container again, and waits longer each time it did not live for 10 s."""
         has_failed = False
         while not self.is_up:
+            self._is_running = False
             self.use_memory(-self.memory_bytes)
             if has_failed and self._machine.is_deserted:
                 return
-            if self._env.now - self._started_at_s >= RESTART_RESET_S:
-                self._back_off_s = RESTART_FIRST_S
-            yield self._back_off_s
-            self._back_off_s = min(2 * self._back_off_s, RESTART_LONGEST_S)
+            pause_s = self._pause_s()
+            if pause_s is None:
+                self._probe.note(self.path, f"stays down: restart is {self.spec.restart}")
+                return
+            try:
+                yield pause_s
+            except InstanceDied:  # killed while it is down: for longer
+                continue
             self._started_at_s = self._env.now
+            self._is_running = True
             self.is_doomed = False
             try:
                 self.use_memory(self.base_bytes)
@@ -297,3 +355,11 @@ class Container:
             else:
                 self.is_up = True
         self._probe.note(self.path, "up again")
+
+    def _pause_s(self) -> float | None:
+        """How long it stays down: as whoever killed it wants, else as Docker's restart policy says."""
+        if self._down_for_s is None:
+            return self._restart_rule.pause_s(self._env.now - self._started_at_s)
+        pause_s, self._down_for_s = self._down_for_s, None
+        self._restart_rule.reset()
+        return pause_s

@@ -237,3 +237,37 @@ def test_one_cpu_second_takes_less_on_a_faster_core() -> None:
     world.env.run()
     assert ended == [0.5]
     assert container.cpu.cpu_s == pytest.approx(1.0)
+
+
+def test_who_crashes_comes_back_as_docker_says_or_after_the_time_that_is_asked_for() -> None:
+    world = World()
+    container = world.container("a")
+    log: list[Any] = []
+    world.env.start(guest(container, 50.0, log))
+    at(world.env, 1.0, lambda: container.kill("a bug"))
+    at(world.env, 20.0, lambda: container.kill("power cut", 5.0))
+    at(world.env, 22.0, lambda: container.kill("power cut again", 5.0))
+    at(world.env, 23.0, lambda: container.kill("it is down already"))
+    world.env.run()
+    assert log == [("died", "a")]
+    assert [(time, text) for time, _, text in world.notes] == [
+        (1.0, "killed, a bug"), (1.1, "up again"), (20.0, "killed, power cut"), (22.0, "stays down, power cut again"),
+        (27.0, "up again"),
+    ]  # fmt: skip
+    assert world.count("a.deaths") == 2
+
+
+@pytest.mark.parametrize(("policy", "restarts"), [("no", 0), ("on-failure:2", 2), ("on-failure", 4), ("always", 4)])
+def test_a_restart_policy_says_how_often(policy: str, restarts: int) -> None:
+    world = World()
+    container = world.container("a", restart=policy)
+    for n in range(4):
+        at(world.env, 100.0 * n, lambda: container.kill("a bug"))
+    world.env.run()
+    assert [text for _, _, text in world.notes].count("up again") == restarts
+    assert container.is_up == (restarts == 4)
+    if policy != "no":
+        return
+    at(world.env, 1.0, lambda: container.kill("repaired by hand", 3.0))
+    world.env.run()
+    assert container.is_up, "somebody started it"
