@@ -177,7 +177,7 @@ def _breakers(replications: Sequence[Replication]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for replication in replications:
         for time_s, path, text in replication.recording.notes.lines:
-            if path.endswith(".breaker") and " -> " in text:
+            if (path.endswith(".breaker") or ".circuit_breakers." in path) and " -> " in text:
                 entry = {"replication": replication.replication, "t_s": time_s, "transition": text}
                 found.setdefault(path, {"transitions": []})["transitions"].append(entry)
     return found

@@ -14,7 +14,7 @@ from models.cache import Redis
 from models.client import Client
 from models.connection_pool import Hikari
 from models.database import Postgres
-from models.gateway import Gateway
+from models.gateway import Connections, Gateway, GatewaySpec, Keyed, KeyResolver, PooledProxy, PooledService
 from models.machine import Container, ContainerSpec
 from models.proxy import Proxy
 from models.replica import Replica, TomcatSpec
@@ -71,6 +71,7 @@ class System:
         for name in spec.services:  # services may call one another, so all names exist before any step is compiled
             self._staff(name)
         self._proxies = {name: self._proxy(name) for name in spec.load_balancers}
+        self._connections: Connections | None = None
         self._gateway = self._build_gateway()
         self.client = self._build_client(recorder)
         self._workload: Workload = build_workload(
@@ -215,22 +216,36 @@ class System:
             return None
         context = self._context.at("gateway")
         host = self._container(context, spec, "gateway")
-        limiters: list[Any] = []
-        for name, limiter in spec.rate_limits.items():
-            at = context.at("rate_limits").at(name)
-            if isinstance(limiter, SpringRedisSpec):
-                limiters.append(limiter.build(at, self.caches[limiter.cache]))
-                self._limit(at.path, f"{at.path}.replenish_rate", "rate")
-            else:
-                limiters.append(limiter.build(at))
-                self._limit(at.path, f"{at.path}.refill", "rate")
+        limiters = self._limiters(context, spec)
         bulkheads = {}
         for name, bulkhead in spec.concurrency.items():
             at = context.at("concurrency").at(name)
             bulkheads[name] = bulkhead.build(at)
             self._limit(at.path, f"{at.path}.permits", "station")
         self._limit("gateway.loops", "gateway.loops", "station")
-        return Gateway(context, spec, host, limiters, bulkheads)
+        if spec.connections is not None:
+            has_limit = spec.response_timeout is not None
+            self._connections = Connections(context.at("connections"), spec.connections, has_limit)
+        gateway = Gateway(context, spec, host, limiters, bulkheads)
+        host.on_killed = gateway.die
+        self.breakers.update((each.path, each.breaker) for each in gateway.breakers.values())
+        return gateway
+
+    def _limiters(self, context: Context, spec: GatewaySpec) -> dict[str, Any]:
+        """The gateway's rate limiters; those per user behind the resolver of their key."""
+        resolver = None if spec.key_resolver is None else KeyResolver(context, spec.key_resolver)
+        limiters: dict[str, Any] = {}
+        for name, limiter in spec.rate_limits.items():
+            at = context.at("rate_limits").at(name)
+            if isinstance(limiter, SpringRedisSpec):
+                limiters[name] = limiter.build(at, self.caches[limiter.cache])
+                self._limit(at.path, f"{at.path}.replenish_rate", "rate")
+            else:
+                limiters[name] = limiter.build(at)
+                self._limit(at.path, f"{at.path}.refill", "rate")
+            if resolver is not None and limiter.key == "user":
+                limiters[name] = Keyed(at, resolver, limiters[name])
+        return limiters
 
     def _build_client(self, recorder: Recorder) -> Client:
         ways = [self._way(list(route.through), route.service, route.endpoint) for route in self.spec.routes.values()]
@@ -247,8 +262,27 @@ class System:
         hop: Any = self._proxies[balancers[0]] if balancers else self.services[service]
         if "gateway" in through:
             assert self._gateway is not None
-            return self._gateway.route_to(hop, bool(balancers), is_left), visit
+            target = f"load_balancers.{balancers[0]}" if balancers else f"services.{service}"
+            hop = self._pooled(hop, balancers[0] if balancers else None, service)
+            return self._gateway.route_to(hop, service, target, bool(balancers), is_left), visit
         return (hop if balancers or not is_left else _Detached(self.env, hop)), visit
+
+    def _pooled(self, hop: Any, balancer: str | None, service: str) -> Any:
+        """The hop over the gateway's pool of connections, where it has a FIXED one."""
+        connections = self._connections
+        if connections is None:
+            return hop
+        if balancer is not None:
+            hop = PooledProxy(connections, balancer, hop)
+            names = [balancer]
+        else:
+            names = [replica.name for replica in self.services[service].replicas]
+            hop = PooledService(connections, self.services[service], names)
+        for name in names:
+            station = connections.pool(name).path
+            if all(limit.station != station for limit in self.limits):
+                self._limit(station, "gateway.connections.max_connections", "station")
+        return hop
 
 
 def _nothing() -> None:

@@ -168,6 +168,10 @@ def _gateway_problems(spec: SystemSpec) -> Iterator[str]:
     for name, limiter in spec.gateway.rate_limits.items():
         if limiter.kind == "spring_redis":
             yield from _known(f"gateway.rate_limits.{name}.cache", limiter.cache, spec.caches, "caches")
+    for group in ("circuit_breakers", "retries"):
+        for name, each in getattr(spec.gateway, group).items():
+            for service in each.services or ():
+                yield from _known(f"gateway.{group}.{name}.services", service, spec.services, "services")
 
 
 def _service_problems(spec: SystemSpec, path: str, service: ServiceSpec) -> Iterator[str]:
