@@ -22,7 +22,7 @@ from models.request import Request, Visit
 from models.service import CallStepSpec, Service, ServiceSpec, compile_endpoint, walk
 from models.spec import Context
 from models.system import SystemSpec
-from models.token_bucket import SpringRedisSpec
+from models.token_bucket import Bucket4jSpec, SpringRedisSpec
 from models.workload import Trace, Workload, build_workload
 from sim.environment import Activity, Environment
 from sim.patience import TimeLimit
@@ -57,6 +57,8 @@ class System:
         self.limits: list[Limit] = []
         self.breakers: dict[str, Any] = {}
         self.containers: dict[str, Container] = {}
+        self._forgets: list[tuple[str, Callable[[], None]]] = []
+        """What is lost beside the rest when a container is killed, by its path."""
         self.machines = {
             name: machine.build(context.at("machines").at(name)) for name, machine in spec.machines.items()
         }
@@ -73,6 +75,8 @@ class System:
         self._proxies = {name: self._proxy(name) for name in spec.load_balancers}
         self._connections: Connections | None = None
         self._gateway = self._build_gateway()
+        for path, forget in self._forgets:
+            self.containers[path].on_killed = _both(self.containers[path].on_killed, forget)
         self.client = self._build_client(recorder)
         self._workload: Workload = build_workload(
             context.at("traffic"), spec.traffic, list(spec.routes), trace, self.client.send, steps_wanted
@@ -208,7 +212,13 @@ class System:
         spec = self.spec.load_balancers[name]
         context = self._context.at("load_balancers").at(name)
         targets = {name: service.replicas for name, service in self.services.items()}
-        return Proxy(context, spec, self._container(context, spec, context.path), targets)
+        proxy = Proxy(context, spec, self._container(context, spec, context.path), targets)
+        self._forgets.append((context.path, proxy.forget))
+        for zone in spec.limit_req:
+            self._limit(f"{context.path}.limit_req.{zone}", f"{context.path}.limit_req.{zone}.rate", "rate")
+        for zone in spec.limit_conn:
+            self._limit(f"{context.path}.limit_conn.{zone}", f"{context.path}.limit_conn.{zone}.connections", "rate")
+        return proxy
 
     def _build_gateway(self) -> Gateway | None:
         spec = self.spec.gateway
@@ -237,12 +247,16 @@ class System:
         limiters: dict[str, Any] = {}
         for name, limiter in spec.rate_limits.items():
             at = context.at("rate_limits").at(name)
-            if isinstance(limiter, SpringRedisSpec):
-                limiters[name] = limiter.build(at, self.caches[limiter.cache])
-                self._limit(at.path, f"{at.path}.replenish_rate", "rate")
+            cache = None if isinstance(limiter, Bucket4jSpec) else limiter.cache
+            if isinstance(limiter, Bucket4jSpec):
+                built: Any = limiter.build(at)
+            elif isinstance(limiter, SpringRedisSpec):
+                built = limiter.build(at, self.caches[limiter.cache])
             else:
-                limiters[name] = limiter.build(at)
-                self._limit(at.path, f"{at.path}.refill", "rate")
+                built = limiter.build(at, None if limiter.cache is None else self.caches[limiter.cache])
+            self._forgets.append((context.path if cache is None else f"caches.{cache}", built.forget))
+            self._limit(at.path, f"{at.path}.{limiter.raised_by}", "rate")
+            limiters[name] = built
             if resolver is not None and limiter.key == "user":
                 limiters[name] = Keyed(at, resolver, limiters[name])
         return limiters
@@ -283,6 +297,14 @@ class System:
             if all(limit.station != station for limit in self.limits):
                 self._limit(station, "gateway.connections.max_connections", "station")
         return hop
+
+
+def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        then()
+
+    return call
 
 
 def _nothing() -> None:

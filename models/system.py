@@ -166,8 +166,9 @@ def _gateway_problems(spec: SystemSpec) -> Iterator[str]:
     for name in spec.gateway.concurrency:
         yield from _known(f"gateway.concurrency.{name}", name, spec.services, "services")
     for name, limiter in spec.gateway.rate_limits.items():
-        if limiter.kind == "spring_redis":
-            yield from _known(f"gateway.rate_limits.{name}.cache", limiter.cache, spec.caches, "caches")
+        cache = getattr(limiter, "cache", None)
+        if cache is not None:
+            yield from _known(f"gateway.rate_limits.{name}.cache", cache, spec.caches, "caches")
     for group in ("circuit_breakers", "retries"):
         for name, each in getattr(spec.gateway, group).items():
             for service in each.services or ():

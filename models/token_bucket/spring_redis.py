@@ -7,7 +7,7 @@ Source   Spring Cloud Gateway 5.0, META-INF/scripts/request_rate_limiter.lua (th
          filter/ratelimit/RedisRateLimiter.java (Config's setters; errors let a request pass).
 Omits    Response headers; empty keys (403); the time for which a client waits for a Redis that is away (Lettuce: 60 s)
          before it has an error; a clock that is set back during a run (the rule itself knows it).
-Checked  tests/fidelity/test_redis_rate_limiter.py, tests/properties/test_token_bucket.py,
+Checked  experiments/validation/redis_rate_limiter.py, tests/properties/test_token_bucket.py,
          tests/real/test_redis_limiter.py
 """
 
@@ -17,10 +17,10 @@ from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
+from models.limit_keys import KEY_OF, LimitKey, RecentBuckets
 from models.outcomes import CacheUnavailable, RateLimited
 from models.request import Request
 from models.spec import Context, Spec
-from models.token_bucket.keys import KEY_OF, LimitKey, RecentBuckets
 from sim.environment import Activity
 
 LIBRARY_BURST_CAPACITY = 1
@@ -49,6 +49,9 @@ class SpringRedisSpec(Spec):
         default=1, description="Tokens that a request takes. Default 1 (Spring Cloud Gateway 5.0)."
     )
     cache: str = Field(description="The Redis it runs on: a name under caches.")
+
+    raised_by: ClassVar[str] = "replenish_rate"
+    """The setting that lets more through."""
 
     @field_validator("burst_capacity")
     @classmethod
@@ -122,6 +125,10 @@ class SpringRedisLimiter:
     def buckets_kept(self) -> int:
         """How many buckets are in memory: those used of late, as in Redis."""
         return len(self._buckets)
+
+    def forget(self) -> None:
+        """Redis was killed, and its keys with it: every bucket is full again."""
+        self._buckets.clear()
 
     def check(self, request: Request) -> Activity:
         """Let `request` pass or raise `RateLimited`, after the wait for Redis, which counts as its cache time."""

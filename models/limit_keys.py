@@ -1,8 +1,9 @@
-"""Whose requests share a bucket, and how the buckets of many users stay few.
+"""Whose requests share a limit, and how the books of many users stay few.
 
-Models   One bucket per user, per IP or for everybody. A bucket that has had the time to fill up is the same as one
-         that was never used, so it may be forgotten: memory follows the users of late, not those of all time.
-Checked  tests/properties/test_token_bucket.py
+Models   One bucket, window or count per user, per IP or for everybody. A bucket that has had the time to fill up, or a
+         window that is over, is the same as one that was never used, so it may be forgotten: memory follows the users
+         of late, not those of all time.
+Checked  tests/properties/test_token_bucket.py, tests/properties/test_request_limits.py
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Generic, Literal, TypeVar
 from models.request import Request
 
 LimitKey = Literal["user", "ip", "global"]
-"""Whose requests share a bucket."""
+"""Whose requests share a limit."""
 
 
 def _everybody(request: Request) -> int:  # noqa: ARG001 (one of three ways to read a request's key)
@@ -60,6 +61,11 @@ class RecentBuckets(Generic[B]):
 
     def put(self, key: int, bucket: B) -> None:
         self._young[key] = bucket
+
+    def clear(self) -> None:
+        """Forget everybody, as a store that was killed does."""
+        self._young = {}
+        self._old = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
