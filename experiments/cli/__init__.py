@@ -12,6 +12,7 @@ from experiments.cli.replay import replay
 from experiments.cli.run import run
 from experiments.cli.scenarios import scenarios
 from experiments.cli.sweep import sweep
+from experiments.cli.validate import validate
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,7 +36,7 @@ def windtunnel() -> None:
     """
 
 
-for _command in (run, replay, sweep, scenarios, dashboard):
+for _command in (run, replay, sweep, scenarios, validate, dashboard):
     windtunnel.add_command(_command)
 
 

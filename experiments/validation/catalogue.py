@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.validation.check import Check, Component, LeftOut
+from experiments.validation.gateway_filters import GATEWAY
 
-COMPONENTS: Sequence[Component] = ()
+COMPONENTS: Sequence[Component] = (
+    GATEWAY,
+)
 
 
 def checks() -> list[Check]:
