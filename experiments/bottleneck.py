@@ -2,8 +2,8 @@
 
 A queue in front of something slow fills up because of what is slow behind it. So limits are asked from the bottom
 up: memory that kills, cores, quotas, connections and threads, permits, rates. Of those that bind at the
-deepest level the one that costs requests most is named. A limit binds when it refuses, kills, throttles or is
-nearly always in use. `--confirm` then moves the limit by a quarter and looks whether the figures follow.
+deepest level the one that costs requests most is named. A limit binds when it refuses, holds back, kills, throttles
+or is nearly always in use. `--confirm` then moves the limit by a quarter and looks whether the figures follow.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ BUSY = 0.80
 """Utilisation from which a limit counts as binding (assumed; the wait of M/M/1 is four service times there)."""
 REFUSED_SHARE = 0.005
 """Share of requests refused by a limit from which it counts as binding (assumed)."""
+HELD_SHARE = 0.10
+"""Share of requests that a limit holds back from which it counts as binding (assumed)."""
 THROTTLED_SHARE = 0.10
 """Share of time a container is throttled from which its quota counts as binding (assumed)."""
 
@@ -98,10 +100,14 @@ def _container_memory(limit: Limit, container: Mapping[str, Any]) -> Candidate:
 
 def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
     limiter = tree["limiters"][limit.station]
-    share = limiter["refused_share"]
+    share, held = limiter["refused_share"], limiter.get("held_share") or 0.0
     if share is None:
         return None
-    return Candidate(limit, 0.0, limiter["refused"], share >= REFUSED_SHARE, f"refuses {share:.1%} of requests")
+    text = f"refuses {share:.1%} of requests"
+    if held:
+        text += f", holds {held:.1%} for {limiter['mean_held_ms']:.3g} ms on average"
+    binds = share >= REFUSED_SHARE or held >= HELD_SHARE
+    return Candidate(limit, 0.0, limiter["refused"] + limiter.get("held", 0.0), binds, text)
 
 
 def _station(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:

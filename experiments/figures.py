@@ -190,15 +190,37 @@ CACHE_COUNTS = ("hits", "misses", "stores", "evictions", "expired", "duplicate_l
 
 
 def _limiters(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
-    if spec.gateway is None:
-        return {}
-    tree: Tree = {}
-    for name in spec.gateway.rate_limits:
-        path = f"gateway.rate_limits.{name}"
-        granted, refused = instruments.counts[f"{path}.granted"], instruments.counts[f"{path}.refused"]
-        asked = granted + refused
-        tree[path] = {"asked": asked, "refused": refused, "refused_share": refused / asked if asked else None}
+    """Every limiter: of the gateway, and of every nginx."""
+    paths = [] if spec.gateway is None else [f"gateway.rate_limits.{name}" for name in spec.gateway.rate_limits]
+    for name, balancer in spec.load_balancers.items():
+        paths += [f"load_balancers.{name}.limit_req.{zone}" for zone in balancer.limit_req]
+        paths += [f"load_balancers.{name}.limit_conn.{zone}" for zone in balancer.limit_conn]
+    return {path: _limiter(instruments, path) for path in paths}
+
+
+def _limiter(instruments: InstrumentFigures, path: str) -> Tree:
+    """What one limiter decided. Further figures, each where it can be other than 0: `unanswered` (its Redis failed),
+    `held` (limit_req), and what a dry run would have done."""
+    counts, tallies = instruments.counts, instruments.tallies
+    found = {what: counts[f"{path}.{what}"] for what in LIMITER_COUNTS if f"{path}.{what}" in counts}
+    unanswered = [found[what] for what in ("fail_open", "fail_closed") if what in found]
+    refused = found.get("refused", 0)
+    asked = found["granted"] + refused + found.get("would_be_refused", 0) + sum(unanswered)
+    tree: Tree = {"asked": asked, "refused": refused, "refused_share": refused / asked if asked else None}
+    if unanswered:
+        tree["unanswered"] = sum(unanswered)
+    if "would_be_refused" in found:
+        tree["would_be_refused"] = found["would_be_refused"]
+    for what in ("held", "would_be_held"):
+        tally = tallies.get(f"{path}.{what}_s")
+        if tally is not None:
+            tree[what] = tally.count
+            tree[f"{what}_share"] = tally.count / asked if asked else None
+            tree[f"mean_{what}_ms"] = _ms(tally.total / tally.count) if tally.count else None
     return tree
+
+
+LIMITER_COUNTS = ("granted", "refused", "fail_open", "fail_closed", "would_be_refused")
 
 
 def _waste(instruments: InstrumentFigures) -> Tree:
