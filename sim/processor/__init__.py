@@ -4,9 +4,12 @@ Models   Containers share a machine's cores by weight, work-conserving: what one
          thread (one CPU burst) uses one core at most; threads of a container share equally. A container with a
          quota whose budget is spent stops, all its threads, to the next boundary of its period grid; what is left of
          a budget is lost there. The grid has a phase of its own and runs on regardless of activity.
+         A container can be frozen (its threads stop where they are, until it is thawed), and slower than it should be
+         (every burst takes so many times the CPU, which the quota pays for); a machine's cores can change their speed.
 Units    Demands and budgets in CPU-seconds: a core of speed s hands out s of them a second.
 Source   Linux Documentation/scheduler/sched-bwc.rst (quota periods, throttling) and sched-design-CFS.rst (weights);
-         kernel/sched/fair.c (the period timer is forwarded by whole periods, whatever the group does).
+         kernel/sched/fair.c (the period timer is forwarded by whole periods, whatever the group does); kernel/cgroup/
+         freezer.c (frozen tasks stay where they are, and can be killed).
 Omits    5 ms slices, migration and context switches, pinning, hyper-threading, nested groups, burst, nice levels,
          the millisecond by which a thread may overrun its budget.
 Checked  tests/unit/test_processor.py, tests/properties/test_processor.py (against exact rational arithmetic),

@@ -19,9 +19,11 @@ class Account:
     """
 
     __slots__ = (
-        "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_heap", "_is_sharing", "_is_throttled", "_level", "_n",
-        "_present_area", "_present_s", "_processor", "_progress", "_rate", "_refill_at", "_throttled_thread_s",
-        "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota", "rounding_s", "weight",
+        "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_freezes", "_frozen_area", "_frozen_at",
+        "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped", "_level", "_n",
+        "_present_area", "_present_s", "_processor", "_progress", "_rate", "_refill_at", "_slowed_s", "_speed",
+        "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota",
+        "rounding_s", "weight",
     )  # fmt: skip
 
     def __init__(self, env: Environment, processor: Processor, path: str, weight: float, quota: Quota | None) -> None:
@@ -38,19 +40,29 @@ class Account:
         self._progress = 0.0
         """Virtual time: CPU-seconds that each thread present has had since the container was idle."""
         self._rate = 0.0
-        """How fast that goes: a core's speed; 0 while idle, throttled or sharing."""
+        """How fast that goes: `_speed`; 0 while idle, stopped or sharing."""
+        self._speed = processor._speed
+        """How fast it goes in a thread that has a core: the core's speed, less what the container is slowed by."""
+        self._excess = 0.0
+        """CPU time burned for every second's worth of demand beyond that second: 1 where it is slower by 2."""
         self._is_sharing = False
         """Gets less than a core a thread: its virtual time follows the processor's level..."""
         self._level = 0.0
         """...and this is the level to which the state belongs."""
         self._entry = 0
         """Number of its valid entry among the processor's events."""
-        self._is_throttled = False
+        self._is_stopped = False
+        """None of its threads runs: its budget is spent, or it is frozen."""
+        self._is_frozen = False
+        self._freezes = 0
+        self._frozen_at = self._frozen_area = 0.0
+        """When it was frozen, and how much presence had been counted by then."""
         self._budget_s = 0.0
         self._refill_at = inf
         if quota is not None:
             self._refill(self._at, 0.0)
         self._cpu_s = self._present_area = self._present_s = self._throttled_wall_s = self._throttled_thread_s = 0.0
+        self._slowed_s = self._frozen_wall_s = self._frozen_thread_s = 0.0
         self.begun = 0
         """Bursts that were ever begun."""
         self.demand_done_s = 0.0
@@ -63,18 +75,28 @@ class Account:
 
     @property
     def runnable(self) -> int:
-        """Bursts present, throttled or not."""
+        """Bursts present, whether stopped or not."""
         return self._n
 
     @property
     def is_throttled(self) -> bool:
         """Its threads are stopped until the next boundary."""
-        return self._is_throttled
+        return self._is_stopped and not self._is_frozen
+
+    @property
+    def is_frozen(self) -> bool:
+        """Its threads are stopped until `thaw`."""
+        return self._is_frozen
 
     @property
     def cpu_s(self) -> float:
-        """CPU time handed out: the integral of the rates. Equals `served_s` + `rounding_s`."""
-        return self._cpu_s + self._n * self._gain()
+        """CPU time handed out: the integral of the rates. Equals `served_s` + `rounding_s` + `slowed_s`."""
+        return self._cpu_s + self._n * self._gain() * (1.0 + self._excess)
+
+    @property
+    def slowed_s(self) -> float:
+        """CPU time that was handed out and served nobody, because the container was slower than it should be."""
+        return self._slowed_s + self._n * self._gain() * self._excess
 
     @property
     def served_s(self) -> float:
@@ -101,12 +123,22 @@ class Account:
     @property
     def throttled_wall_s(self) -> float:
         """Time during which threads were stopped because the budget was spent."""
-        return self._throttled_wall_s + (self._env._now - self._at if self._is_throttled else 0.0)
+        return self._throttled_wall_s + (self._env._now - self._at if self.is_throttled else 0.0)
 
     @property
     def throttled_thread_s(self) -> float:
         """The same, summed over the threads that were stopped."""
-        return self._throttled_thread_s + (self._n * (self._env._now - self._at) if self._is_throttled else 0.0)
+        return self._throttled_thread_s + (self._n * (self._env._now - self._at) if self.is_throttled else 0.0)
+
+    @property
+    def frozen_wall_s(self) -> float:
+        """Time for which the container was frozen, whether anybody was there or not."""
+        return self._frozen_wall_s + (self._env._now - self._frozen_at if self._is_frozen else 0.0)
+
+    @property
+    def frozen_thread_s(self) -> float:
+        """The same, summed over the threads that were stopped by it."""
+        return self._frozen_thread_s + (self.present_area - self._frozen_area if self._is_frozen else 0.0)
 
     def _present(self) -> list[Burst]:
         return [burst for burst in self._heap if burst[CONTAINER] is not None]
@@ -115,7 +147,7 @@ class Account:
         """CPU-seconds that each thread has had since the state was last brought to now."""
         if self._is_sharing and self._n:
             assert self._processor is not None
-            return (self._processor.level - self._level) * self.weight / self._n
+            return (self._processor.level - self._level) * self.weight / (self._n * (1.0 + self._excess))
         return self._rate * (self._env._now - self._at)
 
     def _sync(self, now: float) -> None:
@@ -130,15 +162,19 @@ class Account:
             processor = self._processor
             assert processor is not None
             level = processor._level + processor._pace * (now - processor._level_at)
-            each = (level - self._level) * self.weight / n
+            each = (level - self._level) * self.weight / (n * (1.0 + self._excess))
             self._level = level
         else:
             each = self._rate * elapsed
         self._progress += each
         used_s = n * each
+        if self._excess:
+            lost_s = used_s * self._excess
+            self._slowed_s += lost_s
+            used_s += lost_s
         self._cpu_s += used_s
         if self.quota is not None:
-            if self._is_throttled:
+            if self._is_stopped and not self._is_frozen:
                 self._throttled_wall_s += elapsed
                 self._throttled_thread_s += n * elapsed
             if now >= self._refill_at - LEAST_S - GRAIN * now:

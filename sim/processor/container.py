@@ -74,6 +74,68 @@ class Container(Account):
         for burst in self._present():
             self._drop(burst)
 
+    def freeze(self) -> None:
+        """Stop all its threads at this instant, and those that come: bursts stay where they are, get no CPU, and can be
+        cancelled. Quota periods go on. Whoever freezes it also thaws it: it is frozen until the last of them has."""
+        self._freezes += 1
+        if self._is_frozen:
+            return
+        now = self._env._now
+        self._sync(now)
+        self._frozen_at, self._frozen_area = now, self.present_area
+        was_stopped = self._is_stopped
+        self._is_frozen = self._is_stopped = True
+        self._rate = 0.0
+        self._timer.disarm()
+        if self._n and not was_stopped:
+            self._run(-self._n)
+
+    def thaw(self) -> None:
+        """Let the threads go on at this instant with what they had left, unless somebody else keeps it frozen."""
+        if not self._is_frozen:
+            raise SimulationError(f"{self.path}: thawed more often than it was frozen")
+        self._freezes -= 1
+        if self._freezes:
+            return
+        now = self._env._now
+        self._sync(now)
+        self._frozen_wall_s, self._frozen_thread_s = self.frozen_wall_s, self.frozen_thread_s
+        self._is_frozen = False
+        n = self._n
+        self._is_stopped = n > 0 and self.quota is not None and self._budget_s <= n * (LEAST_S + GRAIN * now)
+        if self._is_stopped:
+            self._arm(now)
+        elif n:
+            self._run(n)
+
+    @property
+    def slowdown(self) -> float:
+        return 1.0 + self._excess
+
+    def slow_down(self, factor: float) -> None:
+        """From now on, every burst takes `factor` times the CPU that its demand says. 1: as it should be."""
+        if not 1.0 <= factor < inf:
+            raise ValueError(f"{self.path}: a container can be slower by a factor of at least 1, got {factor}")
+        processor = self._processor
+        assert processor is not None
+        self._sync(self._env._now)
+        self._excess = factor - 1.0
+        self._speed = processor._speed / factor
+        if self._n and not self._is_stopped:
+            self._run(0)
+
+    def _run(self, more: int) -> None:
+        """So many more of its threads run than before (fewer: less than 0), or they run at another pace."""
+        processor = self._processor
+        assert processor is not None
+        processor._runnable += more
+        if processor._is_saturated or processor._runnable > processor.cores:
+            processor._changed(self)
+        elif not self._is_stopped:
+            self._rate = self._speed
+            self._timer.disarm()
+            self._arm(self._env._now)
+
     def _begin(self, demand_s: float, light: Light | None, done: Callable[[], None] | None) -> Burst:
         processor = self._processor
         if processor is None:
@@ -90,13 +152,13 @@ class Container(Account):
         burst = Burst((self._progress + demand_s, self.begun, self, light, done, demand_s, now, self._throttled_wall_s))
         heappush(self._heap, burst)
         self._n = n + 1
-        if self._is_throttled:
+        if self._is_stopped:
             return burst
         processor._runnable = runnable = processor._runnable + 1
         if processor._is_saturated or runnable > processor.cores:
             processor._changed(self)
             return burst
-        self._rate = rate = processor._speed
+        self._rate = rate = self._speed
         if self.quota is not None:
             self._arm(now)
         elif rate:
@@ -123,10 +185,10 @@ class Container(Account):
         self.cancelled_s += burst[DEMAND] - left_s
         self._present_s += now - burst[BEGUN_AT]
         self._n -= 1
-        was_throttled = self._is_throttled
+        was_stopped = self._is_stopped
         if not self._n:
             self._rest()
-        if not was_throttled:
+        if not was_stopped:
             processor._runnable -= 1
             if processor._is_saturated:
                 processor._changed(self)
@@ -134,16 +196,16 @@ class Container(Account):
 
     def _rest(self) -> None:
         """Nobody is left, and nothing is left to happen. Virtual time starts anew, so that it never grows coarse; an
-        empty container is not throttled, though its budget stays spent."""
+        empty container is not throttled, though its budget stays spent; frozen it stays."""
         self._timer.disarm()
         self._heap.clear()
         self._progress = self._rate = 0.0
-        self._is_throttled = False
+        self._is_stopped = self._is_frozen
 
-    def _set_rate(self, now: float, rate: float) -> None:
-        """From now on every thread has a core, at this rate."""
+    def _set_rate(self, now: float) -> None:
+        """From now on every thread has a core."""
         self._sync(now)
-        self._rate = rate
+        self._rate = self._speed
         self._is_sharing = False
         self._entry = 0
         self._arm(now)
@@ -155,7 +217,7 @@ class Container(Account):
             when = now + (self._heap[0][END] - self._progress) / rate
             quota = self.quota
             if quota is not None:
-                usage = self._n * rate
+                usage = self._n * rate * (1.0 + self._excess)
                 if self._budget_s < usage * (self._refill_at - now - LEAST_S):
                     spent = now + self._budget_s / usage
                     if spent < when:
@@ -164,7 +226,7 @@ class Container(Account):
                     spent = self._refill_at + quota.quota_s / usage
                     if spent < when:
                         when = spent
-        elif self._is_throttled:
+        elif self._is_stopped and not self._is_frozen:
             when = self._refill_at
         else:
             return
@@ -178,7 +240,7 @@ class Container(Account):
         assert processor is not None
         now = self._env._now
         self._sync(now)
-        rate = processor._pace * self.weight / n if self._is_sharing else self._rate
+        rate = processor._pace * self.weight / (n * (1.0 + self._excess)) if self._is_sharing else self._rate
         grace_s = rate * (LEAST_S + GRAIN * now)
         only = self._heap[0]
         if n > 1 or only[END] > self._progress + grace_s or only[CONTAINER] is None:
@@ -205,15 +267,15 @@ class Container(Account):
         """What the timer does: `grace_s` is the CPU-seconds to within which a thread's demand counts as met."""
         processor = self._processor
         assert processor is not None
-        ran = 0 if self._is_throttled else self._n
+        ran = 0 if self._is_stopped else self._n
         due = self._progress + grace_s
         ended = self._end_due(now, due) if self._heap[0][END] <= due else []
         runs = self._n
         if not runs:
             self._rest()
         elif self.quota is not None:
-            self._is_throttled = self._budget_s <= ran * grace_s
-            if self._is_throttled:
+            self._is_stopped = self._budget_s <= ran * grace_s * (1.0 + self._excess)
+            if self._is_stopped:
                 self._rate = 0.0
                 runs = 0
         processor._runnable += runs - ran
@@ -221,7 +283,7 @@ class Container(Account):
             processor._tell(self, ended)
             return
         if runs:
-            self._rate = processor._speed
+            self._rate = self._speed
         self._arm(now)
         if ended:
             tell(self._env, ended, self._throttled_wall_s)

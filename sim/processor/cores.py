@@ -68,12 +68,14 @@ class Processor:
         self._capacity_s = self.capacity_s
         self._speed_since = self._env._now
         self._speed = speed
+        for container in self._containers:
+            container._speed = speed / (1.0 + container._excess)
         self._touched.extend(self._containers)
         self._settle()
 
     @property
     def load(self) -> int:
-        """Threads that run or wait for a core. Those of throttled containers are not among them."""
+        """Threads that run or wait for a core. Those of throttled and frozen containers are not among them."""
         return self._runnable
 
     @property
@@ -102,7 +104,7 @@ class Processor:
         elif (
             self._runnable > self.cores
             and container._is_sharing
-            and not container._is_throttled
+            and not container._is_stopped
             and container._n > self._share * container.weight
         ):  # it got less than it could use and still does: what the others get is the same
             self._expect(container)
@@ -137,18 +139,17 @@ class Processor:
 
     def _relax(self, now: float) -> None:
         """There are cores for all threads."""
-        speed = self._speed
         for container in self._touched:
-            if container._n and not container._is_throttled:
-                container._set_rate(now, speed)
+            if container._n and not container._is_stopped:
+                container._set_rate(now)
             else:
                 container._arm(now)
         if not self._is_saturated:
             return
         for container in self._running:
-            if container._is_sharing or container._rate != speed:
-                if container._n and not container._is_throttled:
-                    container._set_rate(now, speed)
+            if container._is_sharing or container._rate != container._speed:
+                if container._n and not container._is_stopped:
+                    container._set_rate(now)
                 container._is_sharing = False
         self._is_saturated = False
         self._level = self._pace = 0.0
@@ -164,7 +165,7 @@ class Processor:
         touched = self._touched
         for container in touched if self._is_saturated else self._containers:
             container._entry = 0
-            if container._n and not container._is_throttled:
+            if container._n and not container._is_stopped:
                 running[container] = None
             else:
                 running.pop(container, None)
@@ -172,8 +173,8 @@ class Processor:
         self._is_saturated = True
         self._share, sharing, satisfied = fill(self.cores, list(running))
         for container in satisfied:
-            if container._is_sharing or container._rate != speed:
-                container._set_rate(now, speed)
+            if container._is_sharing or container._rate != container._speed:
+                container._set_rate(now)
         for container in sharing:
             if not container._is_sharing:
                 container._sync(now)
@@ -196,7 +197,8 @@ class Processor:
     def _expect(self, container: Container) -> None:
         """Note at which level the next thing happens in a container that shares: an end, or its budget is spent."""
         weight = container.weight
-        level = container._level + (container._heap[0][END] - container._progress) * container._n / weight
+        left_s = (container._heap[0][END] - container._progress) * (1.0 + container._excess)
+        level = container._level + left_s * container._n / weight
         if container.quota is not None:
             spent = container._level + container._budget_s / weight
             if spent < level:

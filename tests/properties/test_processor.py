@@ -42,11 +42,18 @@ class ExactContainer:
             while self.boundary <= began + TOLERANCE:
                 self.boundary += self.period
         self.is_throttled = False
+        self.freezes = 0
+        self.slowdown = Fraction(1)
         self.cpu = self.area = self.throttled_wall = self.throttled_thread = Fraction(0)
+        self.slowed = self.frozen_wall = self.frozen_thread = Fraction(0)
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.freezes > 0
 
     @property
     def running(self) -> int:
-        return 0 if self.is_throttled else len(self.left)
+        return 0 if self.is_throttled or self.is_frozen else len(self.left)
 
 
 class ExactProcessor:
@@ -84,7 +91,7 @@ class ExactProcessor:
             step = until - self.now
             for container, rate in zip(self.containers, rates, strict=True):
                 if rate:
-                    step = min(step, min(container.left.values()) * container.running / rate)
+                    step = min(step, min(container.left.values()) * container.running * container.slowdown / rate)
                     if container.has_quota:
                         step = min(step, container.budget / rate)
                 if container.has_quota:
@@ -100,13 +107,17 @@ class ExactProcessor:
         present = len(container.left)
         container.cpu += rate * step
         container.area += present * step
-        if container.is_throttled:
+        container.slowed += rate * step * (1 - 1 / container.slowdown)
+        if container.is_frozen:
+            container.frozen_wall += step
+            container.frozen_thread += present * step
+        elif container.is_throttled:
             container.throttled_wall += step
             container.throttled_thread += present * step
             for burst in container.left:
                 container.stopped[burst] += step
         for burst in container.left if rate else ():
-            container.left[burst] -= rate * step / present
+            container.left[burst] -= rate * step / present / container.slowdown
         if container.has_quota:
             container.budget -= rate * step
             while self.now >= container.boundary - TOLERANCE:
@@ -115,7 +126,7 @@ class ExactProcessor:
         self.finish(container)
 
     def finish(self, container: ExactContainer) -> None:
-        for burst in [burst for burst, left in container.left.items() if left <= TOLERANCE]:
+        for burst in [burst for burst, left in container.left.items() if left * container.slowdown <= TOLERANCE]:
             del container.left[burst]
             self.ended[burst] = self.now
             self.waited[burst] = container.stopped.pop(burst)
@@ -144,7 +155,7 @@ class Record:
     """What was done to the processor and what came of it, in order."""
 
     inputs: list[tuple[float, str, int, int, float]] = field(default_factory=list)
-    """(instant, start | cancel | speed, burst, container, demand or speed)"""
+    """(instant, start | cancel | speed | freeze | thaw | slow, burst, container, demand, speed or factor)"""
     ends: dict[int, tuple[float, float]] = field(default_factory=dict)
     """burst: (instant, throttled seconds)"""
     left: dict[int, float] = field(default_factory=dict)
@@ -185,6 +196,10 @@ class Scenario:
             self.env.start(self.process(), delay=self.time(20))
         if self.changes_speed:
             self.env.start(self.stall(), delay=self.time(60))
+        self.is_troubled = random.random() < 0.5
+        if self.is_troubled:
+            for offset in (0.2173, 0.6391):
+                self.env.start(self.trouble(offset * self.grid_s), delay=self.time(60))
 
     def quota(self, periods_s: Sequence[float]) -> Quota | None:
         random = self.random
@@ -225,6 +240,25 @@ class Scenario:
             yield self.time(30)
             self.change_speed(1.0)
             yield self.time(100)
+
+    def trouble(self, offset_s: float) -> Any:
+        """One container after another is frozen or slow for a while, off the grid for the same reason."""
+        yield offset_s
+        for _ in range(4):
+            number = int(self.random.integers(len(self.containers)))
+            container = self.containers[number]
+            if self.random.random() < 0.6:
+                self.write("freeze", 0, number, 0.0)
+                container.freeze()
+                yield self.time(60) + offset_s
+                self.write("thaw", 0, number, 0.0)
+                container.thaw()
+            else:
+                for factor in (float(self.random.choice([1.5, 2.0, 10.0])), 1.0):
+                    self.write("slow", 0, number, factor)
+                    container.slow_down(factor)
+                    yield self.time(60) + offset_s
+            yield self.time(30)
 
     def change_speed(self, speed: float) -> None:
         self.write("speed", 0, 0, speed)
@@ -304,15 +338,21 @@ def replay(scenario: Scenario, within: float) -> ExactProcessor:
         elif what == "cancel":
             left = exact.cancel(containers[container], burst)
             assert close(scenario.record.left.get(burst, float(left)), left, within)
+        elif what == "slow":
+            containers[container].slowdown = Fraction(value)
+        elif what in ("freeze", "thaw"):
+            containers[container].freezes += 1 if what == "freeze" else -1
         else:
             exact.speed = Fraction(value)
-    exact.advance(Fraction(scenario.env.now) + TOLERANCE)
+    exact.advance(Fraction(scenario.env.now) + max(TOLERANCE, Fraction(within)))
     return exact
 
 
 def check_accounts(container: Container) -> None:
     """What every audit may ask of a container at any instant."""
-    assert container.cpu_s == pytest.approx(container.served_s + container.rounding_s, rel=1e-9, abs=1e-12)
+    handed_s = container.served_s + container.rounding_s + container.slowed_s
+    assert container.cpu_s == pytest.approx(handed_s, rel=1e-9, abs=1e-12)
+    assert container.throttled_thread_s + container.frozen_thread_s <= container.present_area * (1 + 1e-9) + 1e-12
     assert container.present_area == pytest.approx(container.present_s, rel=1e-9, abs=1e-12)
 
 
@@ -330,6 +370,9 @@ def compare(seed: int, scenario: Scenario, within: float) -> None:
         assert close(container.present_area, twin.area, 20 * within), seed
         assert close(container.throttled_wall_s, twin.throttled_wall, 20 * within), seed
         assert close(container.throttled_thread_s, twin.throttled_thread, 20 * within), seed
+        assert close(container.slowed_s, twin.slowed, 20 * within), seed
+        assert close(container.frozen_wall_s, twin.frozen_wall, 20 * within), seed
+        assert close(container.frozen_thread_s, twin.frozen_thread, 20 * within), seed
         check_accounts(container)
     assert scenario.processor.load == 0
     assert close(scenario.processor.cpu_s, sum((twin.cpu for twin in exact.containers), Fraction(0)), within), seed
@@ -370,11 +413,17 @@ def test_accounts_balance_at_any_instant(chunk: int) -> None:
 def test_the_scenarios_meet_everything_that_is_modelled() -> None:
     """A reference proves little on scenarios in which nothing happens."""
     met = dict.fromkeys(("throttled", "saturated", "cancelled", "late cancel", "speed", "tie", "start"), 0)
+    met |= dict.fromkeys(("frozen", "slowed", "frozen while throttled", "frozen while saturated"), 0)
     for seed in range(100):
         scenario = Scenario(seed)
         while scenario.env.peek() < float("inf"):
             scenario.env.step()
-            met["saturated"] += scenario.processor.load > scenario.cores
+            is_saturated = scenario.processor.load > scenario.cores
+            met["saturated"] += is_saturated
+            for container in scenario.containers:
+                if container.is_frozen and container.runnable:
+                    met["frozen while saturated"] += is_saturated
+                    met["frozen while throttled"] += container._budget_s <= 1e-9
         kinds = [what for _, what, *_ in scenario.record.inputs]
         instants = [when for when, _ in scenario.record.ends.values()]
         met["throttled"] += any(container.throttled_wall_s for container in scenario.containers)
@@ -382,5 +431,7 @@ def test_the_scenarios_meet_everything_that_is_modelled() -> None:
         met["late cancel"] += any(left == 0 for left in scenario.record.left.values())
         met["speed"] += "speed" in kinds
         met["tie"] += len(instants) > len(set(instants))
+        met["frozen"] += any(container.frozen_thread_s for container in scenario.containers)
+        met["slowed"] += any(container.slowed_s for container in scenario.containers)
         met["start"] += any(throttled_s < 0 for _, throttled_s in scenario.record.ends.values())
     assert min(met.values()) >= 5, met

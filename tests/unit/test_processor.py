@@ -130,6 +130,114 @@ class TestSharing:
         assert processor.speed == 2.0
 
 
+class TestFreeze:
+    """Stopped where they are until somebody lets them go on: a garbage collection, a hang."""
+
+    def test_bursts_stay_where_they_are_and_go_on(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0)
+        work(env, container, 1.0, ends, "x")
+        work(env, container, 1.0, ends, "late", at=1.0)
+        at(env, 0.25, container.freeze)
+        at(env, 2.0, container.thaw)
+        env.run(until=1.5)
+        assert (container.is_frozen, container.runnable, container.is_throttled) == (True, 2, False)
+        assert container.cpu_s == pytest.approx(0.25, abs=1e-9)
+        env.run()
+        assert ends["x"] == (pytest.approx(3.5, abs=1e-9), 0.0)
+        assert ends["late"] == (pytest.approx(3.75, abs=1e-9), 0.0)
+        assert container.frozen_wall_s == pytest.approx(1.75, abs=1e-9)
+        assert container.frozen_thread_s == pytest.approx(1.75 + 1.0, abs=1e-9)
+        assert container.throttled_wall_s == 0.0
+
+    def test_a_frozen_burst_can_be_cancelled_and_tells_what_it_had_left(self) -> None:
+        env, container = Environment(), None
+        container = Processor(env, cores=1).container("a", 1.0)
+        burst = container.start(1.0, lambda: pytest.fail("it was cancelled"))
+        at(env, 0.25, container.freeze)
+        env.run(until=5.0)
+        assert container.cancel(burst) == pytest.approx(0.75, abs=1e-9)
+        assert container.runnable == 0
+        assert container.is_frozen, "empty, but not thawed"
+
+    def test_others_have_the_cores_of_a_frozen_container(self) -> None:
+        env, ends = Environment(), {}
+        processor = Processor(env, cores=1)
+        one, other = processor.container("a", 1.0), processor.container("b", 1.0)
+        work(env, one, 1.0, ends, "frozen")
+        work(env, other, 1.0, ends, "other")
+        at(env, 0.5, one.freeze)
+        at(env, 1.0, one.thaw)
+        env.run()
+        assert ends["other"][0] == pytest.approx(1.5, abs=1e-9)
+        assert ends["frozen"][0] == pytest.approx(2.0, abs=1e-9)
+
+    def test_it_is_frozen_until_everybody_who_froze_it_has_thawed_it(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0)
+        work(env, container, 1.0, ends, "x")
+        for when, what in ((0.5, container.freeze), (1.0, container.freeze), (2.0, container.thaw)):
+            at(env, when, what)
+        at(env, 3.0, container.thaw)
+        env.run()
+        assert ends["x"][0] == pytest.approx(3.5, abs=1e-9)
+        with pytest.raises(SimulationError, match="thawed more often"):
+            container.thaw()
+
+    def test_quota_periods_go_on_and_frozen_time_is_not_throttled_time(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0, Quota(50 * MS, 100 * MS, 0.0))
+        work(env, container, 60 * MS, ends, "x")
+        at(env, 60 * MS, container.freeze)  # throttled since 50 ms
+        at(env, 250 * MS, container.thaw)  # in a period whose budget is whole
+        env.run()
+        assert ends["x"] == (pytest.approx(260 * MS, abs=1e-9), pytest.approx(10 * MS, abs=1e-9))
+        assert container.frozen_wall_s == pytest.approx(190 * MS, abs=1e-9)
+
+    def test_a_budget_that_was_spent_stays_spent_in_its_period(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0, Quota(50 * MS, 100 * MS, 0.0))
+        work(env, container, 60 * MS, ends, "x")
+        at(env, 60 * MS, container.freeze)
+        at(env, 80 * MS, container.thaw)
+        env.run()
+        assert ends["x"] == (pytest.approx(110 * MS, abs=1e-9), pytest.approx(30 * MS, abs=1e-9))
+
+    def test_it_costs_no_events_while_it_lasts(self) -> None:
+        env = Environment()
+        container = Processor(env, cores=1).container("a", 1.0, Quota(50 * MS, 100 * MS, 0.0))
+        container.start(1.0, lambda: None)
+        container.freeze()
+        assert entries_processed(env) <= 1
+
+
+class TestSlow:
+    def test_bursts_take_the_factor_more_cpu_which_is_on_the_books(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0)
+        work(env, container, 1.0, ends, "x")
+        at(env, 0.5, lambda: container.slow_down(4.0))
+        at(env, 1.5, lambda: container.slow_down(1.0))
+        env.run()
+        assert ends["x"][0] == pytest.approx(1.75, abs=1e-9)
+        assert container.cpu_s == pytest.approx(1.75, abs=1e-9)
+        assert container.slowed_s == pytest.approx(0.75, abs=1e-9)
+        assert container.served_s == pytest.approx(1.0, abs=1e-9)
+
+    def test_the_quota_pays_for_it(self) -> None:
+        env, ends = Environment(), {}
+        container = Processor(env, cores=1).container("a", 1.0, Quota(50 * MS, 100 * MS, 0.0))
+        container.slow_down(2.0)
+        work(env, container, 30 * MS, ends, "x")
+        env.run()
+        assert ends["x"] == (pytest.approx(110 * MS, abs=1e-9), pytest.approx(50 * MS, abs=1e-9))
+
+    def test_nothing_is_faster_than_it_is(self) -> None:
+        container = Processor(Environment(), cores=1).container("a", 1.0)
+        with pytest.raises(ValueError, match="at least 1"):
+            container.slow_down(0.5)
+
+
 class TestBursts:
     def test_no_demand_takes_no_time_and_returns_no_throttling(self) -> None:
         env, ends = Environment(), {}
