@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.cache import Redis
-from models.client import Client
+from models.client import Client, build_client
 from models.connection_pool import Hikari
 from models.database import Postgres
 from models.gateway import Connections, Gateway, GatewaySpec, Keyed, KeyResolver, PooledProxy, PooledService
@@ -263,7 +263,7 @@ class System:
 
     def _build_client(self, recorder: Recorder) -> Client:
         ways = [self._way(list(route.through), route.service, route.endpoint) for route in self.spec.routes.values()]
-        return Client(
+        return build_client(
             self._context.at("traffic").at("client"), self.spec.traffic.client, ways, recorder, self._wake, self._rest
         )
 
@@ -271,7 +271,7 @@ class System:
         """Where a route's requests go first, each hop told where to go on."""
         endpoint_spec = self.spec.services[service].endpoints[endpoint]
         visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent, endpoint_spec.method)
-        is_left = self.spec.traffic.client.patience is not None
+        is_left = self.spec.traffic.client.leaves
         balancers = [name for name in through if name != "gateway"]
         hop: Any = self._proxies[balancers[0]] if balancers else self.services[service]
         if "gateway" in through:

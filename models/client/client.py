@@ -1,11 +1,4 @@
-"""The client: sends requests, waits for as long as it has patience, and writes the one outcome of each.
-
-Models   Half a round trip, the request's way through the system, half a round trip. When patience ends the request is
-         abandoned at that instant: whoever holds something for the client lets go, work already begun goes on as waste.
-Source   FIDELITY section 2.2 (a caller that leaves frees itself, not the work behind it); assumed for patience.
-Omits    Client retries, connection set-up.
-Checked  tests/unit/test_client.py, tests/e2e/test_fields.py
-"""
+"""The plain client: one attempt, for as long as it has patience."""
 
 from __future__ import annotations
 
@@ -13,25 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from pydantic import Field
-
-from models.distribution import DistributionSpec
+from models.client.spec import ClientSpec
 from models.outcomes import CallFailure, ClientGone, Outcome
 from models.request import Request, Visit
-from models.spec import Context, PositiveDuration, Spec
+from models.spec import Context
 from sim.environment import Activity
 from sim.patience import Deadlines
-
-
-class ClientSpec(Spec):
-    """How clients behave."""
-
-    patience: PositiveDuration | None = Field(
-        default=None, description="How long a client waits for a whole request. Default: for ever."
-    )
-    round_trip: DistributionSpec | None = Field(
-        default=None, description="Network time between client and entry, there and back. Default: none."
-    )
 
 
 class Hop(Protocol):
