@@ -15,6 +15,11 @@ it is counted and the component path that caused it. What is wrong with the simu
         TimeLimitExceeded    504  a caller's time limit (nginx, gateway, time limiter)
         PoolTimeout          500  no connection within the pool's connection timeout
         DatabaseRefused      500  the server has no connection left
+        StatementTimeout     500  the database cancelled a statement after its statement_timeout
+        LockTimeout          500  a row stayed locked for longer than its lock_timeout
+        DeadlockDetected     500  the database ended a circle of transactions that wait for one another
+        ReadOnlyDatabase     500  a write on a standby or in a read-only transaction (SQLSTATE 25006)
+        SocketTimeout        500  the driver gave up waiting for the database's answer
         CacheUnavailable     500  the cache is down, or died under the command
         ConnectionLost       500  the database died under the query
         InstanceDied         502  the replica was killed under the request
@@ -100,6 +105,26 @@ class PoolTimeout(Failed):
 
 class DatabaseRefused(Failed):
     reason = "database_refused"
+
+
+class StatementTimeout(Failed):
+    reason = "statement_timeout"
+
+
+class LockTimeout(Failed):
+    reason = "lock_timeout"
+
+
+class DeadlockDetected(Failed):
+    reason = "deadlock"
+
+
+class ReadOnlyDatabase(Failed):
+    reason = "read_only_database"
+
+
+class SocketTimeout(Failed):
+    reason = "socket_timeout"
 
 
 class CacheUnavailable(Failed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.connection_pool.connection import Database
+from models.connection_pool.driver import Login
 from models.connection_pool.growth import GrowthRule
 from models.outcomes import CallFailure
 from sim.environment import Activity, Environment, Light
@@ -27,12 +28,15 @@ class Pool(Protocol):
 class Adder:
     """Does the additions it is asked for. It comes and goes as a process; one at most is at work."""
 
-    __slots__ = ("_asked", "_database", "_env", "_growth", "_pool", "_resting", "is_adding", "life")
+    __slots__ = ("_asked", "_database", "_env", "_growth", "_login", "_pool", "_resting", "is_adding", "life")
 
-    def __init__(self, env: Environment, growth: GrowthRule, database: Database, pool: Pool) -> None:
+    def __init__(
+        self, env: Environment, growth: GrowthRule, database: Database, login: Login, pool: Pool
+    ) -> None:
         self._env = env
         self._growth = growth
         self._database = database
+        self._login = login
         self._pool = pool
         self.life = 0
         """How often the adder was stopped: a process of an earlier life has nothing to say."""
@@ -103,7 +107,7 @@ class Adder:
 
     def _connect(self) -> Activity:
         try:
-            return (yield from self._database.connect())
+            return (yield from self._login.connect())
         except CallFailure:
             return None
 

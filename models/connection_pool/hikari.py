@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from functools import partial
 from math import floor, inf
 
 from models.connection_pool.adder import Adder
 from models.connection_pool.connection import Connection, Database
+from models.connection_pool.driver import Driver, Login
+from models.connection_pool.lives import Lives
 from models.connection_pool.settings import HikariSpec, Settings
-from models.outcomes import ConnectionRefused, DatabaseRefused, InstanceDied, PoolTimeout
+from models.outcomes import ConnectionRefused, DatabaseRefused, InstanceDied, PoolTimeout, SocketTimeout
 from models.request import Request
 from models.spec import Context
 from sim.environment import Activity, Timer
 from sim.errors import Failure
-from sim.resources import Leases
 
 TRUSTED_FOR_S = 0.5
 """A connection used within this time is lent without validation (aliveBypassWindowMs)."""
 FIRST_HOUSEKEEPING_S, HOUSEKEEPING_PERIOD_S = 0.1, 30.0
-LIFETIME_VARIANCE = 1.0 / 40.0
 START_FAILURE_PAUSE_S = 1.0
-"""What a start whose first connection fails takes before it gives up: it sleeps first, then sees that its
-initializationFailTimeout (1 ms) is over."""
+"""A start whose first connection fails sleeps first, and then sees whether its initializationFailTimeout is over."""
 
 
-class Hikari:
+class _TimeIsUp(Failure):
+    """A limit of the pool's own, inside it."""
+
+
+class Hikari(Lives):
     """`connection = yield from pool.borrow(request)`, use it, and `pool.give_back(connection)` in any case."""
 
     __slots__ = (
-        "_adder", "_chance", "_connections", "_created", "_database", "_env", "_fill_is_planned", "_first_tick_s",
-        "_idle_timeout_s", "_is_closed", "_leases", "_level", "_lifetime_s", "_maximum", "_minimum", "_next_end_s",
-        "_retired", "_shrink", "_tick", "_timeouts", "_trim_is_planned", "_validation", "path",
+        "_connection_timeout_s", "_first_tick_s", "_idle_timeout_s", "_initialization_s", "_is_closed", "_login",
+        "_tick", "_timeouts", "_trim_is_planned", "_validation", "_validation_timeout_s", "path",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: HikariSpec, database: Database) -> None:
@@ -38,26 +40,22 @@ class Hikari:
         settings = Settings.of(spec)
         for remark in settings.remarks:
             probe.note(path, remark)
-        self._env = env
+        super().__init__(context, settings, database, probe.station(path, settings.maximum, "lease"))
         self.path = path
-        self._database = database
-        self._maximum, self._minimum = settings.maximum, settings.minimum_idle
-        self._idle_timeout_s, self._lifetime_s = settings.idle_timeout_s, settings.max_lifetime_s
-        station = probe.station(path, settings.maximum, "lease")
-        self._leases: Leases[Connection] = Leases(env, station, settings.connection_timeout_s)
-        self._adder = Adder(env, settings.growth, database, self)
-        self._level = probe.level(f"{path}.connections")
-        self._created = probe.count(f"{path}.created")
-        self._retired = probe.count(f"{path}.retired")
+        self._connection_timeout_s = settings.connection_timeout_s
+        self._idle_timeout_s = settings.idle_timeout_s
+        self._login = Login(env, path, database, settings.login_s)
+        self._adder = Adder(env, settings.growth, database, self._login, self)
         self._timeouts = probe.count(f"{path}.timeouts")
+        socket_timeouts = probe.count(f"{path}.socket_timeouts")
+        if spec.socket_timeout:
+            self._server = Driver(env, path, database, spec.socket_timeout, socket_timeouts)
         self._validation = context.streams.sequence(f"{path}.validation", spec.validation.distribution())
-        self._chance = context.streams.sequence(f"{path}.lifetimes")
-        self._connections: dict[Connection, None] = {}
+        self._validation_timeout_s = spec.validation_timeout
+        self._initialization_s = spec.initialization_fail_timeout
         self._tick = Timer(env, self._housekeep)
         self._shrink = Timer(env, self._let_surplus_go)
         self._first_tick_s = 0.0
-        self._next_end_s = inf
-        """When the next life ends."""
         self._fill_is_planned = self._trim_is_planned = False
         self._is_closed = True
 
@@ -66,17 +64,24 @@ class Hikari:
     def start(self) -> Activity:
         """Make the first connection; the others follow in the background. Raises what keeps the database from it."""
         self._open()
-        life = self._adder.life
-        try:
-            epoch = yield from self._database.connect()
-        except (ConnectionRefused, DatabaseRefused):
-            yield START_FAILURE_PAUSE_S
-            raise
+        life, began_at_s, epoch = self._adder.life, self._env.now, None
+        while self._initialization_s >= 0 and epoch is None and life == self._adder.life:
+            try:
+                epoch = yield from self._login.connect()
+            except (ConnectionRefused, DatabaseRefused, SocketTimeout):
+                yield START_FAILURE_PAUSE_S
+                if self._env.now - began_at_s >= self._initialization_s:
+                    if self._initialization_s:
+                        raise
+                    break
         if life != self._adder.life:  # closed while it connected
-            self._database.disconnect(epoch)
+            if epoch is not None:
+                self._database.disconnect(epoch)
             raise InstanceDied(self.path)
         self._first_tick_s = self._env.now + FIRST_HOUSEKEEPING_S
-        if self._minimum:
+        if epoch is None:
+            self._watch()
+        elif self._minimum:
             self.join(epoch)
         else:
             self._database.disconnect(epoch)
@@ -153,28 +158,46 @@ class Hikari:
 
     def borrow(self, request: Request) -> Activity:
         """Lend a connection. Raises `PoolTimeout`. Waiting adds to `request.wait_s`, validating to `request.db_s`."""
+        env = self._env
+        began_at_s = env.now
         while True:
-            if self._env.now >= self._next_end_s:
+            if self._keepalive_s and self._seen_epoch != self._database.epoch:
+                self._keep_alive()
+            if env.now >= self._next_end_s:
                 self._catch_up()
             if self._adder.is_resting:
                 self._adder.go_on()
-            connection = self._take() if self._leases.idle else (yield from self._wait(request))
-            if self._env.now - connection.last_used_at_s <= TRUSTED_FOR_S:
+            connection = self._take() if self._leases.idle else (yield from self._wait(request, began_at_s))
+            if env.now - connection.last_used_at_s <= TRUSTED_FOR_S:
                 return connection
             if (yield from self._is_alive(connection, request)):
                 return connection
             self.give_back(connection, is_broken=True)
+            if env.now - began_at_s >= self._connection_timeout_s:
+                self._timeouts.add()
+                raise PoolTimeout(self.path)
 
-    def _wait(self, request: Request) -> Activity:
+    def _wait(self, request: Request, came_at_s: float) -> Activity:
+        """Wait for what is left of the borrower's time since `came_at_s`."""
         if self._is_closed:
             raise InstanceDied(self.path)
-        began_at_s = self._env.now
+        env = self._env
+        began_at_s, light = env.now, env.active
         self._leases.take()
+        hurry = None
+        if came_at_s < began_at_s:  # it has spent some on connections that were dead
+            assert light is not None
+            hurry = Timer(env, partial(env.throw, light, _TimeIsUp()))
+            hurry.arm(came_at_s + self._connection_timeout_s)
         self._adder.ask_for_waiters()
         try:
             connection = yield
+        except _TimeIsUp:
+            connection = None
         finally:
-            request.wait_s += self._env.now - began_at_s
+            request.wait_s += env.now - began_at_s
+            if hurry is not None:
+                hurry.disarm()
         if connection is None:
             self._timeouts.add()
             raise PoolTimeout(self.path)
@@ -182,16 +205,22 @@ class Hikari:
         return connection
 
     def _is_alive(self, connection: Connection, request: Request) -> Activity:
-        """One round trip to the database."""
-        began_at_s = self._env.now
+        """One round trip to the database, which may hang."""
+        env = self._env
+        began_at_s, light = env.now, env.active
+        assert light is not None
+        limit = Timer(env, partial(env.throw, light, _TimeIsUp()))
+        limit.arm(began_at_s + self._validation_timeout_s)
         try:
-            yield self._validation.next()
+            return (yield from self._database.ping(connection, self._validation.next()))
+        except _TimeIsUp:
+            return False
         except Failure:
             self.give_back(connection)
             raise
         finally:
-            request.db_s += self._env.now - began_at_s
-        return connection.epoch == self._database.epoch
+            limit.disarm()
+            request.db_s += env.now - began_at_s
 
     def give_back(self, connection: Connection, is_broken: bool = False) -> None:
         """Take a lent connection back: for the longest waiter, else idle, unless it has come to its end."""
@@ -213,71 +242,10 @@ class Hikari:
         if not self._trim_is_planned and len(leases.idle) > self._minimum:
             self._watch()
 
-    # Connections that begin and end
-
     def join(self, epoch: int) -> None:
         """A new connection: for the longest waiter, else idle."""
         self._leases.offer(self._admit(epoch, self._env.now))
         self._watch()
-
-    def _admit(self, epoch: int, now_s: float) -> Connection:
-        connection = Connection(epoch, now_s, inf)
-        self._connections[connection] = None
-        self._created.add()
-        self._level.set(len(self._connections))
-        if self._lifetime_s:
-            variance = self._chance.next() * LIFETIME_VARIANCE
-            self._end_at(connection, now_s + (self._lifetime_s - variance * self._lifetime_s))
-        return connection
-
-    def _end_at(self, connection: Connection, when_s: float) -> None:
-        connection.expires_at_s = when_s
-        if when_s < self._next_end_s:
-            self._next_end_s = when_s
-            if self._shrink.armed:
-                self._shrink.arm(max(self._env.now, when_s))
-
-    def _drop(self, connection: Connection) -> None:
-        """A connection has come to its end; nobody has it."""
-        del self._connections[connection]
-        connection.is_open = False
-        self._fill_is_planned = False
-        self._retired.add()
-        self._level.set(len(self._connections))
-        self._database.disconnect(connection.epoch)
-
-    def _catch_up(self) -> None:
-        """What lifetimes did while nobody looked: idle connections that came to their end were replaced one by one,
-        and so were their replacements."""
-        idle, adder = self._leases.idle, self._adder
-        life, adder_is_free_at_s = adder.life, -inf
-        while (ended := self._first_ended()) is not None:
-            idle.remove(ended)
-            self._drop(ended)
-            if len(idle) >= self._minimum or len(self._connections) >= self._maximum:
-                continue
-            opened = None
-            if not adder.is_adding:
-                opened = self._database.opened_since(max(ended.expires_at_s, adder_is_free_at_s))
-            if life != adder.life:  # the memory of the new connection was the last straw for this very replica
-                return
-            if opened is None:
-                adder.fill()
-            else:
-                adder_is_free_at_s = opened[0] + adder.pause_s
-                insort(idle, self._admit(opened[1], opened[0]), key=_last_used_at_s)
-        self._next_end_s = inf
-        for connection in self._connections:  # those that ended in use are seen to on their return
-            if self._env.now < connection.expires_at_s < self._next_end_s:
-                self._next_end_s = connection.expires_at_s
-
-    def _first_ended(self) -> Connection | None:
-        """The idle connection that came to its end first."""
-        first, now = None, self._env.now
-        for connection in self._leases.idle:
-            if connection.expires_at_s <= now and (first is None or connection.expires_at_s < first.expires_at_s):
-                first = connection
-        return first
 
     # Housekeeping: a grid of instants, of which only those are visited at which there is something to do
 
@@ -320,6 +288,8 @@ class Hikari:
 
     def _housekeep(self) -> None:
         self._fill_is_planned = self._trim_is_planned = False
+        if self._keepalive_s and self._seen_epoch != self._database.epoch:
+            self._keep_alive()
         self._catch_up()
         idle = self._leases.idle
         if self._idle_timeout_s:
@@ -335,6 +305,3 @@ class Hikari:
         self._catch_up()
         self._watch()
 
-
-def _last_used_at_s(connection: Connection) -> float:
-    return connection.last_used_at_s

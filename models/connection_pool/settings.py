@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from models.connection_pool.connection import Database
 from models.connection_pool.growth import GrowthRule, growth_rule
 from models.distribution import ConstantSpec, DistributionSpec
-from models.spec import Context, NonNegativeDuration, Spec
+from models.spec import Context, Duration, NonNegativeDuration, Spec
 from sim.quantities import format_duration
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ WAITS_LONGEST_S = 2147483.647
 """What HikariCP makes of a connection_timeout of 0: the largest integer, in milliseconds; about 24.8 days."""
 DEFAULT_IDLE_TIMEOUT_S, LEAST_IDLE_TIMEOUT_S = 600.0, 10.0
 DEFAULT_MAX_LIFETIME_S, LEAST_MAX_LIFETIME_S = 1800.0, 30.0
+LEAST_KEEPALIVE_S = 30.0
+CUSTOM_PLANS = 5
+"""PostgreSQL plans a prepared query anew on so many uses before it makes a plan to keep (plancache.c)."""
 OLDEST_VERSION = (2, 7)
 
 
@@ -45,18 +49,41 @@ class HikariSpec(Spec):
     )
     max_lifetime: NonNegativeDuration = Field(
         default=DEFAULT_MAX_LIFETIME_S,
-        description="How long a connection lives, less 2.5 % at most; 0: for ever. HikariCP's default: 30m.",
+        description="How long a connection lives, less a random part (2.5 % at most, 25 % from 6.1); 0: for ever. "
+        "HikariCP's default: 30m.",
+    )
+    keepalive_time: NonNegativeDuration | None = Field(
+        default=None,
+        description="How often idle connections are validated, less a random part; 0: never. HikariCP's default: 0, "
+        "and 2m from 6.2.1.",
     )
     validation: DistributionSpec = Field(
         default=ConstantSpec.model_validate({"value": "0.051ms"}),
-        description="Time to validate a connection that was idle for more than 500 ms. Default 0.051ms: assumed to "
-        "take as long as a key lookup, which was measured on PostgreSQL 15.",
+        description="The database's CPU time to validate a connection that was idle for more than 500 ms. Default "
+        "0.051ms: assumed to take as long as a key lookup, which was measured on PostgreSQL 15.",
+    )
+    validation_timeout: Annotated[Duration, Field(ge=LEAST_CONNECTION_TIMEOUT_S)] = Field(
+        default=5.0, description="A connection that takes longer to validate is dead. HikariCP's default: 5s."
+    )
+    initialization_fail_timeout: Duration = Field(
+        default=0.001,
+        description="For how long a start tries to make its first connection before it fails; 0: it tries once and "
+        "goes on; below 0: it does not try. HikariCP's default: 1ms, so one attempt.",
+    )
+    socket_timeout: NonNegativeDuration = Field(
+        default=0.0,
+        description="The driver gives up after waiting for an answer for this long; 0: never. pgjdbc's default: 0.",
+    )
+    prepare_threshold: NonNegativeInt = Field(
+        default=5,
+        description="The use of a query on a connection with which the server prepares it; 0: never. pgjdbc's "
+        "default: 5 (prepareThreshold).",
     )
     version: str = Field(
         default="4.0.3",
         pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$",
-        description="HikariCP's release: the pool grows slower from 5.0 (10 ms a connection) and 5.1 (30 ms). "
-        "Default: 4.0.3, that of Spring Boot 2.7.",
+        description="HikariCP's release: the pool grows slower from 5.0 (10 ms a connection) and 5.1 (30 ms), lives "
+        "vary more from 6.1, keepalive is on from 6.2.1. Default: 4.0.3, that of Spring Boot 2.7.",
     )
 
     @field_validator("connection_timeout")
@@ -96,6 +123,15 @@ class Settings:
     """0 where idle connections are never trimmed."""
     max_lifetime_s: float
     """0 where connections live for ever."""
+    lifetime_variance: float
+    """The share of it that chance may take away."""
+    keepalive_s: float
+    """0 where idle connections are not checked."""
+    keepalive_variance: float
+    login_s: float | None
+    """How long the driver tries to establish a connection; None: for ever."""
+    planned_uses: float
+    """Uses of a query on a connection that cost a plan each."""
     growth: GrowthRule
     remarks: tuple[str, ...]
 
@@ -112,9 +148,38 @@ class Settings:
         if 0 < lifetime_s < LEAST_MAX_LIFETIME_S:
             remarks.append(f"max_lifetime {format_duration(lifetime_s)} is less than 30s: the default of 30m is used")
             lifetime_s = DEFAULT_MAX_LIFETIME_S
-        growth = growth_rule(_numbers(spec.version), maximum, minimum, wait_s)
+        version = _numbers(spec.version)
+        growth = growth_rule(version, maximum, minimum, wait_s)
         idle_s = _idle_timeout_s(spec.idle_timeout, lifetime_s, remarks) if minimum < maximum else 0.0
-        return cls(maximum, minimum, wait_s, idle_s, lifetime_s, growth, tuple(remarks))
+        keepalive_s = _keepalive_s(spec.keepalive_time, version, lifetime_s, remarks)
+        # the pool sets the driver's login time to its own, rounded to seconds (PoolBase.setLoginTimeout)
+        login_s = float(max(1, int(0.5 + spec.connection_timeout))) if spec.connection_timeout else None
+        planned_uses = spec.prepare_threshold + CUSTOM_PLANS if spec.prepare_threshold else inf
+        return cls(
+            maximum, minimum, wait_s, idle_s, lifetime_s, 0.25 if version >= (6, 1) else 0.025, keepalive_s,
+            0.2 if version >= (6, 3) else 0.1, login_s, planned_uses, growth, tuple(remarks),
+        )  # fmt: skip
+
+
+def _keepalive_s(
+    given_s: float | None, version: tuple[int, ...], lifetime_s: float, remarks: list[str]
+) -> float:
+    """The keepalive_time of a release, where it has one."""
+    if given_s is None:
+        return 120.0 if version >= (6, 2, 1) else 0.0
+    if not given_s:
+        return 0.0
+    written = format_duration(given_s)
+    if version < (4,):
+        remarks.append(f"keepalive_time {written} is unknown to releases before 4.0: it has no effect")
+        return 0.0
+    if given_s < LEAST_KEEPALIVE_S:
+        remarks.append(f"keepalive_time {written} is less than 30s: it has no effect")
+        return 0.0
+    if lifetime_s and given_s >= lifetime_s:
+        remarks.append(f"keepalive_time {written} is max_lifetime or more: it has no effect")
+        return 0.0
+    return given_s
 
 
 def _idle_timeout_s(idle_s: float, lifetime_s: float, remarks: list[str]) -> float:

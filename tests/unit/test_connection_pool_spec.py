@@ -116,6 +116,7 @@ class Endless:
     def __init__(self, env: Environment) -> None:
         self._env = env
         self.epoch = 0
+        self.died_at_s = 0.0
         self.open = 0
         self.is_up = True
 
@@ -135,6 +136,10 @@ class Endless:
 
     def disconnect(self, epoch: int) -> None:
         self.open -= 1
+
+    def ping(self, connection: Any, demand_s: float) -> Any:
+        yield demand_s
+        return connection.epoch == self.epoch
 
 
 class Instruments(NullProbe):
@@ -437,7 +442,7 @@ def test_what_is_reported() -> None:
     station = bench.probe.stations["pool"]
     assert (station.kind, station.servers, station.arrivals, station.expired) == ("lease", 1, 2, 1)
     assert {name: count.total for name, count in bench.probe.counts.items()} == {
-        "pool.created": 1, "pool.retired": 0, "pool.timeouts": 1,
+        "pool.created": 1, "pool.retired": 0, "pool.timeouts": 1, "pool.socket_timeouts": 0,
     }  # fmt: skip
     assert bench.probe.levels["pool.connections"].value == 1
 
