@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiments.validation.bucket4j import BUCKET4J
 from experiments.validation.check import Check, Component, LeftOut
 from experiments.validation.gateway_filters import GATEWAY
+from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
+from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
+from experiments.validation.window_limits import WINDOWS
 
 COMPONENTS: Sequence[Component] = (
+    REDIS_RATE_LIMITER,
+    BUCKET4J,
+    WINDOWS,
+    LIMIT_REQ,
+    LIMIT_CONN,
     GATEWAY,
 )
 

@@ -6,8 +6,8 @@ Source   Bucket4j 8, bucket4j-core/src/main/java/io/github/bucket4j/BucketState6
 Omits    Reservation of future tokens; several limits in one bucket; the change to floating point where tokens x
          nanoseconds pass 2**63; a bucket kept in a shared store (Bucket4jRateLimiter of the Gateway, which then
          refuses on errors).
-Checked  experiments/validation/bucket4j.py, tests/fidelity/test_bucket4j_recording.py,
-         tests/properties/test_token_bucket.py, tests/unit/test_token_bucket_spec.py
+Checked  experiments/validation/bucket4j.py, tests/properties/test_token_bucket.py,
+         tests/unit/test_token_bucket_spec.py
 """
 
 from __future__ import annotations
