@@ -221,9 +221,10 @@ class Container:
     """One container: its CPU, its memory, who is being served in it, and whether it is up."""
 
     __slots__ = (
-        "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe", "_residents",
-        "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed", "is_up", "memory",
-        "memory_bytes", "on_killed", "on_start", "path", "run", "spec", "speed",
+        "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
+        "_residents", "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed",
+        "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path", "run", "spec",
+        "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -247,6 +248,12 @@ class Container:
         self.memory = context.probe.level(f"{context.path}.memory_bytes")
         self.deaths = context.probe.count(f"{context.path}.deaths")
         self.is_up = True
+        """Who connects is let in."""
+        self.is_listed = True
+        """Who chooses among several takes it for up: without health checks or notice, as long as it lives."""
+        self.is_started = True
+        """It lives and has started. Not the same as `is_up` where it turns people away."""
+        self._closures = 0
         self.is_doomed = False
         self._residents: dict[Light, None] = {}
         self._death = Timer(self._env, self._die)
@@ -297,6 +304,15 @@ class Container:
             self._probe.note(self.path, f"stays down, {reason}")
             self._bring_back()
 
+    def close(self) -> None:
+        """Refuse whoever connects from now on; those inside go on. Whoever closes it also opens it again."""
+        self._closures += 1
+        self.is_up = False
+
+    def open(self) -> None:
+        self._closures -= 1
+        self.is_up = self.is_started and not self._closures
+
     def doom(self, reason: str) -> None:
         """Kill the container at this instant, after the running process has come to its next wait."""
         self.is_doomed = True
@@ -305,7 +321,7 @@ class Container:
         self._death.arm(self._env.now)
 
     def _die(self) -> None:
-        self.is_up = False
+        self.is_up = self.is_listed = self.is_started = False
         residents, self._residents = self._residents, {}
         for light in residents:
             self._env.throw(light, InstanceDied(self.path))
@@ -323,7 +339,7 @@ class Container:
     def _restart(self) -> Activity:
         """Docker waits, starts the container again, and waits longer each time it did not live for 10 s."""
         has_failed = False
-        while not self.is_up:
+        while not self.is_started:
             self._is_running = False
             self.use_memory(-self.memory_bytes)
             if has_failed and self._machine.is_deserted:
@@ -353,7 +369,8 @@ class Container:
                 if not self.is_doomed:
                     self.on_killed()  # it exits by itself, with what it had opened
             else:
-                self.is_up = True
+                self.is_listed = self.is_started = True
+                self.is_up = not self._closures
         self._probe.note(self.path, "up again")
 
     def _pause_s(self) -> float | None:

@@ -61,6 +61,8 @@ class Host(Protocol):
     """The container a replica runs in."""
 
     is_up: bool
+    is_listed: bool
+    is_started: bool
     path: str
     speed: float
 
@@ -86,6 +88,13 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
+class Guards(Protocol):
+    """Retry, breaker, bulkhead and so on around the calls of one step."""
+
+    def call(self, request: Request, visit: Visit, /) -> Activity: ...
+    def restart(self) -> None: ...
+
+
 class Work(Protocol):
     """What a visit makes the replica do: the steps of an endpoint."""
 
@@ -96,7 +105,7 @@ class Replica:
     """One instance. `handle` is the request's way through it."""
 
     __slots__ = (
-        "_busy_loops", "_cold_left", "_env", "_memory_bytes", "_path", "_spec", "_threads", "_work", "breakers", "host",
+        "_busy_loops", "_cold_left", "_env", "_memory_bytes", "_path", "_spec", "_threads", "_work", "guards", "host",
         "in_progress", "name", "pools", "waste_cpu",
     )  # fmt: skip
 
@@ -111,8 +120,8 @@ class Replica:
         self.in_progress = 0
         self.pools: dict[str, Pool] = {}
         """This replica's own connection pools, by name; assembly fills them in."""
-        self.breakers: dict[str, Any] = {}
-        """This replica's own circuit breakers, by the path of the step they guard."""
+        self.guards: dict[str, Guards] = {}
+        """What stands around this replica's calls of other services, by the path of the step."""
         self._cold_left = 0
         self._threads: Permits | None = None
         self._busy_loops: Permits | None = None
@@ -184,9 +193,9 @@ class Replica:
             self.waste_cpu.observe(demand_s)
 
     def die(self) -> None:
-        """The container was killed: the replica's connections are gone with it, and what its breakers knew."""
-        for breaker in self.breakers.values():
-            breaker.restart()
+        """The container was killed: the replica's connections are gone with it, and what its guards knew."""
+        for guards in self.guards.values():
+            guards.restart()
         for pool in self.pools.values():
             pool.close()
 

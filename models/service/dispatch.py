@@ -25,7 +25,7 @@ class Service:
         if self._least_connections:
             chosen = None
             for replica in replicas:
-                if replica.host.is_up and (chosen is None or replica.in_progress < chosen.in_progress):
+                if replica.host.is_listed and (chosen is None or replica.in_progress < chosen.in_progress):
                     chosen = replica
             if chosen is not None:
                 return chosen
@@ -33,7 +33,7 @@ class Service:
             for _ in replicas:
                 replica = replicas[self._next]
                 self._next = (self._next + 1) % len(replicas)
-                if replica.host.is_up:
+                if replica.host.is_listed:
                     return replica
         raise ConnectionRefused(self._path)
 

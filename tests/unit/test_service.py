@@ -178,8 +178,8 @@ def test_every_replica_has_breakers_and_pools_of_its_own(play: PlayFixture) -> N
     document["services"]["front"]["replicas"] = 2
     game = play(document, [0.0])
     first, second = game.system.services["front"].replicas
-    assert first.breakers.keys() == second.breakers.keys()
-    assert all(first.breakers[path] is not second.breakers[path] for path in first.breakers)
+    assert first.guards.keys() == second.guards.keys()
+    assert all(first.guards[path] is not second.guards[path] for path in first.guards)
     assert first.pools["main"] is not second.pools["main"]
 
 
@@ -188,7 +188,7 @@ def replicas_of(play: PlayFixture, balancing: str, times: list[float], dead: int
     document["services"]["front"].update(replicas=3, balancing=balancing)
     game = play(document, times)
     if dead is not None:
-        game.system.services["front"].replicas[dead].host.is_up = False
+        game.system.services["front"].replicas[dead].host.is_listed = False
     return [row["replica"] for row in game.until(None).end()]
 
 
