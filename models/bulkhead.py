@@ -4,8 +4,8 @@ Models   A fair semaphore of `permits`. Without `max_wait` a request that finds 
          queues first come first served, and is refused when its wait is over.
 Units    Seconds; the wait is cut to whole milliseconds, as the real one does.
 Source   Resilience4j 2.3, bulkhead/internal/SemaphoreBulkhead.java, BulkheadConfig.java.
-Omits    Unfair hand-over; changing permits while running; bulkheads with a thread pool of their own.
-Checked  tests/fidelity/test_bulkhead.py, tests/unit/test_bulkhead_spec.py
+Omits    Unfair hand-over; changing permits while running.
+Checked  experiments/validation/bulkhead.py, tests/unit/test_bulkhead_spec.py
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field, PositiveInt
 
 from models.outcomes import ConcurrencyLimited
 from models.request import Request
+from models.resilience import whole_ms
 from models.spec import Context, NonNegativeDuration, Spec
 from sim.environment import Activity
 from sim.resources import Permits
@@ -35,11 +36,6 @@ class BulkheadSpec(Spec):
         return Bulkhead(context, self)
 
 
-def _whole_milliseconds(duration_s: float) -> int:
-    """What java.time.Duration.toMillis makes of a duration written in a configuration file: it cuts the rest off."""
-    return round(duration_s * 1e9) // 1_000_000
-
-
 class Bulkhead:
     """Permits around the work of a request.
 
@@ -55,7 +51,7 @@ class Bulkhead:
         self.path = context.path
         self._env = context.env
         self._station = context.probe.station(context.path, spec.permits, "permit")
-        max_wait_ms = _whole_milliseconds(spec.max_wait)
+        max_wait_ms = whole_ms(spec.max_wait)
         self.waits = max_wait_ms > 0
         self._permits = Permits(context.env, spec.permits, self._station, max_wait_ms / 1000 if self.waits else None)
 

@@ -1,12 +1,13 @@
 """Time limiter: the caller waits so long and no longer; the work goes on.
 
 Models   Work runs in a process of its own. At the limit the caller has an error; the thread, the connection and the
-         calls behind it stay busy until they are done, for nobody.
+         calls behind it stay busy until they are done, for nobody. A reactive chain is cancelled besides: what it holds
+         in its own process comes back.
 Units    Seconds; the limit is cut to whole milliseconds, as the real one does.
 Source   Resilience4j 2.3, timelimiter/internal/TimeLimiterImpl.java: it cancels the future, and an interrupt frees
          neither a worker in a blocking read nor anything downstream.
-Omits    Work that does heed the interrupt; the thread pool on which the work runs.
-Checked  tests/fidelity/test_time_limiter.py, tests/unit/test_time_limiter_spec.py
+Omits    Work that does heed the interrupt.
+Checked  experiments/validation/time_limiter.py, tests/unit/test_time_limiter_spec.py
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.outcomes import TimeLimitExceeded
+from models.resilience import whole_ms
 from models.spec import Context, Duration, Spec
 from sim.environment import Activity
 from sim.patience import TimeLimit, TimeLimitReached
@@ -31,8 +33,8 @@ class TimeLimiterSpec(Spec):
         "Default 1s (Resilience4j 2.3).",
     )
 
-    def build(self, context: Context) -> TimeLimiter:
-        return TimeLimiter(context, self)
+    def build(self, context: Context, cancels: bool = False) -> TimeLimiter:
+        return TimeLimiter(context, self, cancels)
 
 
 class _Work:
@@ -66,11 +68,13 @@ class TimeLimiter:
     for nobody: its area is the time wasted on them, in seconds).
     """
 
-    __slots__ = ("_left", "_limit", "_unattended", "path")
+    __slots__ = ("_cancels", "_left", "_limit", "_unattended", "path")
 
-    def __init__(self, context: Context, spec: TimeLimiterSpec) -> None:
+    def __init__(self, context: Context, spec: TimeLimiterSpec, cancels: bool = False) -> None:
+        """`cancels`: at the limit the work's own process is stopped, too (`sim.patience.Cancelled`)."""
         self.path = context.path
-        self._limit = TimeLimit(context.env, round(spec.limit * 1e9) // 1_000_000 / 1000)
+        self._cancels = cancels
+        self._limit = TimeLimit(context.env, whole_ms(spec.limit) / 1000, cancels)
         self._left = context.probe.count(f"{context.path}.left")
         self._unattended = context.probe.level(f"{context.path}.unattended")
 
@@ -83,7 +87,7 @@ class TimeLimiter:
         try:
             return (yield from self._limit.call(attended.run(work)))
         except TimeLimitReached:
-            if attended.is_done:
+            if attended.is_done and not self._cancels:
                 raise
             self._left.add()
             raise TimeLimitExceeded(self.path) from None

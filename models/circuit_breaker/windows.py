@@ -4,7 +4,7 @@ Models   A window of the last so many results, or of those in the last so many s
 Units    Integer nanoseconds of the wall clock.
 Source   Resilience4j 2.3, core/metrics/{FixedSizeSlidingWindow,SlidingTimeWindow}Metrics.java, SnapshotImpl.java.
 Omits    Lock-free windows; a clock that is set back.
-Checked  tests/fidelity/test_circuit_breaker.py, tests/properties/test_circuit_breaker.py
+Checked  experiments/validation/circuit_breaker.py, tests/properties/test_circuit_breaker.py
 """
 
 from __future__ import annotations

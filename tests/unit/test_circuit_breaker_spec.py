@@ -74,7 +74,7 @@ def test_defaults_are_the_librarys() -> None:
         ("wait_duration_in_open_state", "900us"),
         ("permitted_number_of_calls_in_half_open_state", 0),
         ("max_wait_duration_in_half_open_state", "-1s"),
-        ("ignore_exceptions", []),
+        ("ignore_exceptions", ["bad"]),
     ],
 )
 def test_refuses_what_the_real_setters_refuse(field: str, value: Any) -> None:
