@@ -80,7 +80,7 @@ def replicate(
         duration_s=task.duration_s,
         warm_up_s=task.warm_up_s,
         bin_s=task.bin_s,
-        users=None if spec.traffic.users is None else spec.traffic.users.population,
+        users=spec.traffic.most_users,
         rows=rows,
         on_progress=on_progress,
     )

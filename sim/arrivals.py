@@ -152,12 +152,12 @@ class Profile:
                 raise ValueError("rates must not all be 0 in a profile that begins again: nothing would ever arrive")
 
     def instants(self, streams: Streams, purpose: str) -> Iterator[float]:
-        return _follow(self._segments(), streams.draws(f"{purpose}.gap", _UNIT))
+        return follow(self.segments(), streams.draws(f"{purpose}.gap", _UNIT))
 
     def expected(self, until_s: float) -> float:
         """Expected number of arrivals before `until_s`."""
         total = 0.0
-        for segment in self._segments():
+        for segment in self.segments():
             if segment.start_s >= until_s:
                 break
             length_s = min(segment.end_s, until_s) - segment.start_s
@@ -165,7 +165,8 @@ class Profile:
             total += (segment.first + 0.5 * slope * length_s) * length_s
         return total
 
-    def _segments(self) -> Iterator[Segment]:
+    def segments(self) -> Iterator[Segment]:
+        """The rate over time, stretch by stretch, for ever."""
         if self.every_s is None:
             yield from self._round(0.0, math.inf)
             return
@@ -198,9 +199,10 @@ class Modulated:
             raise ValueError("phases must not all have rate 0: nothing would ever arrive")
 
     def instants(self, streams: Streams, purpose: str) -> Iterator[float]:
-        return _follow(self._segments(streams, purpose), streams.draws(f"{purpose}.gap", _UNIT))
+        return follow(self.segments(streams, purpose), streams.draws(f"{purpose}.gap", _UNIT))
 
-    def _segments(self, streams: Streams, purpose: str) -> Iterator[Segment]:
+    def segments(self, streams: Streams, purpose: str) -> Iterator[Segment]:
+        """The rate over time, stretch by stretch, for ever."""
         phases = [
             (rate, streams.draws(f"{purpose}.phase.{number}", holds))
             for number, (rate, holds) in enumerate(self.phases)
@@ -215,7 +217,7 @@ class Modulated:
             rounds += 1
 
 
-def _follow(segments: Iterator[Segment], unit_gaps: Draws) -> Iterator[float]:
+def follow(segments: Iterator[Segment], unit_gaps: Draws) -> Iterator[float]:
     """Arrivals at a varying rate: where the expected number of arrivals has grown by the next exponential of mean 1.
 
     Expected numbers are added in whole steps of 2**-30 and begin anew in every segment, so nothing drifts.
