@@ -5,7 +5,7 @@ Models   A rule looks every `every` at the average of a series over the last `wi
          evaluation below resets it.
 Source   Prometheus rules/alerting.go (FIDELITY section 9).
 Omits    Scrapes: series are known exactly, in bins of time. Alertmanager's grouping and repeats.
-Checked  tests/unit/test_alerts.py, tests/fidelity/test_alert_rules.py
+Checked  tests/unit/test_alerts.py, experiments/validation/prometheus.py
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Models   `Permits`: a number of equal permits (bulkhead, threads, the one comman
          A waiter leaves at its time limit, or at once when it is interrupted, and nothing leaks.
 Units    Seconds.
 Source   Fair hand-off as in java.util.concurrent.Semaphore(fair) and HikariCP's ConcurrentBag.
-Checked  tests/unit/test_resources.py, tests/properties/test_resources_properties.py, tests/theory/test_queues.py
+Checked  tests/unit/test_resources.py, tests/properties/test_resources_properties.py, experiments/validation/theory/
 
 Use, inside a light process:
 

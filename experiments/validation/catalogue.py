@@ -8,7 +8,10 @@ from experiments.validation.bucket4j import BUCKET4J
 from experiments.validation.check import Check, Component, LeftOut
 from experiments.validation.gateway_filters import GATEWAY
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
+from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
+from experiments.validation.prometheus import PROMETHEUS
 from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
+from experiments.validation.theory import NETWORKS, POOL, QUEUES, SHARING, SYSTEMS
 from experiments.validation.window_limits import WINDOWS
 
 COMPONENTS: Sequence[Component] = (
@@ -18,6 +21,14 @@ COMPONENTS: Sequence[Component] = (
     LIMIT_REQ,
     LIMIT_CONN,
     GATEWAY,
+    PROMETHEUS,
+    KUBERNETES,
+    QUEUES_AND_EDGES,
+    QUEUES,
+    NETWORKS,
+    SHARING,
+    POOL,
+    SYSTEMS,
 )
 
 

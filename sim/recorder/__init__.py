@@ -7,7 +7,7 @@ Models   A `Recorder` is told of every arrival and every end, and is the probe t
 Units    Seconds.
 Source   Log-histograms as in HdrHistogram; areas and averages exact, by the levels reported on change.
 Omits    Spans: a request's way is kept as sums by kind of work, not as a tree.
-Checked  tests/unit/test_recorder.py, tests/theory/test_queues.py
+Checked  tests/unit/test_recorder.py, experiments/validation/theory/
 
     record.py       what is read of a request, and a block of them as columns
     recorder.py     the recorder, and the `Recording` that it leaves
