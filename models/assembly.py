@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from models.cache import Redis
 from models.client import Client, build_client
 from models.connection_pool import Hikari
-from models.database import Postgres
 from models.gateway import Connections, Gateway, GatewaySpec, Keyed, KeyResolver, PooledProxy, PooledService
+from models.jvm import Jvm, JvmSpec
 from models.machine import Container, ContainerSpec
 from models.proxy import Proxy
 from models.replica import Replica, TomcatSpec
 from models.request import Request, Visit
-from models.service import CallStepSpec, Service, ServiceSpec, compile_endpoint, walk
+from models.service import CallStepSpec, Guards, Service, ServiceSpec, Source, compile_endpoint, walk
 from models.spec import Context
 from models.system import SystemSpec
 from models.token_bucket import Bucket4jSpec, SpringRedisSpec
+from models.topology import build_databases
 from models.workload import Trace, Workload, build_workload
 from sim.environment import Activity, Environment
 from sim.patience import TimeLimit
@@ -65,7 +67,12 @@ class System:
         for name in spec.machines:
             self._limit(f"machines.{name}", f"machines.{name}.cores", "machine_cpu")
             self._limit(f"machines.{name}", f"machines.{name}.memory", "machine_memory")
-        self.databases = {name: self._database(name) for name in spec.databases}
+        self.databases = build_databases(
+            context.at("databases"), spec.databases, lambda name: self._database_host(f"databases.{name}")
+        )
+        for name, database in self.databases.items():
+            host = self.containers[f"databases.{name}"]
+            host.on_killed, host.on_start = database.reset, database.recover
         self.caches = {name: self._cache(name) for name in spec.caches}
         self.services = {
             name: Service(f"services.{name}", service.balancing) for name, service in spec.services.items()
@@ -129,7 +136,7 @@ class System:
                     f"{cpu.path}: CPU time",
                     "handed out = work done",
                     cpu.cpu_s,
-                    cpu.served_s + cpu.rounding_s,
+                    cpu.served_s + cpu.rounding_s + cpu.slowed_s,
                     self.env.now,
                 )
                 yield close(
@@ -155,14 +162,11 @@ class System:
             self._limit(context.path, f"{setting}.limits.memory", "container_memory")
         return container
 
-    def _database(self, name: str) -> Postgres:
-        spec = self.spec.databases[name]
-        context = self._context.at("databases").at(name)
-        host = self._container(context, spec, context.path)
-        database = Postgres(context, spec, host)
-        host.on_killed = database.reset
-        self._limit(f"{context.path}.connections", f"{context.path}.max_connections", "station")
-        return database
+    def _database_host(self, path: str) -> Container:
+        name = path.partition(".")[2]
+        host = self._container(self._context.at(path), self.spec.databases[name], path)
+        self._limit(f"{path}.connections", f"{path}.max_connections", "station")
+        return host
 
     def _cache(self, name: str) -> Redis:
         spec = self.spec.caches[name]
@@ -170,6 +174,9 @@ class System:
         host = self._container(context, spec, context.path)
         cache = Redis(context, spec, host)
         host.on_killed = cache.clear
+        host.on_start = cache.start
+        if spec.maxmemory:
+            self._limit(context.path, f"{context.path}.maxmemory", "cache_memory")
         return cache
 
     def _staff(self, name: str) -> None:
@@ -188,17 +195,17 @@ class System:
     def _replica(self, context: Context, spec: ServiceSpec, name: str, work: dict[str, Any]) -> Replica:
         setting = context.path.rpartition(".")[0]
         host = self._container(context, spec, setting)
-        replica = Replica(context, spec, host, name, work)
+        workers = spec.workers
+        threads = workers.min_spare_threads if isinstance(workers, TomcatSpec) else workers.loops or host.cpus
+        replica = Replica(context, spec, host, name, work, self._jvm(context, spec.jvm, host, threads))
         for pool_name, pool_spec in spec.pools.items():
             at = context.at("pools").at(pool_name)
             replica.pools[pool_name] = Hikari(at, pool_spec, self.databases[pool_spec.database])
             self._limit(at.path, f"{setting}.pools.{pool_name}.maximum_pool_size", "station")
         for endpoint_name, endpoint in spec.endpoints.items():
             for step in walk(endpoint.steps):
-                if isinstance(step, CallStepSpec) and step.breaker is not None:
-                    at = context.at("endpoints").at(endpoint_name).at("steps").at(step.name)
-                    breaker = self.breakers[at.path] = step.breaker.build(at.at("breaker"))
-                    replica.breakers[f"{setting}.endpoints.{endpoint_name}.steps.{step.name}"] = breaker
+                if isinstance(step, CallStepSpec) and step.is_guarded:
+                    self._guard(context, f"endpoints.{endpoint_name}.steps.{step.name}", spec, step, replica)
         is_tomcat = isinstance(spec.workers, TomcatSpec)
         self._limit(
             f"{context.path}.{'threads' if is_tomcat else 'loops'}",
@@ -207,6 +214,32 @@ class System:
         host.on_killed = replica.die
         host.on_start = replica.start
         return replica
+
+    def _guard(self, context: Context, where: str, spec: ServiceSpec, step: CallStepSpec, replica: Replica) -> None:
+        """Put what a call step has around its calls into a replica."""
+        service, at = context.path.rpartition(".")[0], context.at(where)
+        cpus, cores = spec.limits.cpus, self.spec.machines[spec.machine].cores
+        processors = cores if cpus is None else ceil(cpus)  # as the JVM counts them
+        guards = Guards(at, step, self.services[step.service], replica.host, processors)
+        replica.guards[f"{service}.{where}"] = guards
+        if guards.breaker is not None:
+            self.breakers[guards.breaker.path] = guards.breaker
+        if step.bulkhead is not None:
+            self._limit(f"{at.path}.bulkhead", f"{service}.{where}.bulkhead.permits", "station")
+        if step.rate_limiter is not None:
+            self._limit(f"{at.path}.rate_limiter", f"{service}.{where}.rate_limiter.limit_for_period", "rate")
+        pool = step.thread_pool_bulkhead
+        if pool is not None:
+            given = f"{service}.{where}.thread_pool_bulkhead.max_thread_pool_size"
+            default = f"machines.{spec.machine}.cores" if cpus is None else f"{service}.limits.cpus"
+            setting = default if pool.max_thread_pool_size is None else given
+            self._limit(f"{at.path}.thread_pool_bulkhead", setting, "station")
+
+    def _jvm(self, context: Context, spec: JvmSpec | None, host: Container, threads: int) -> Jvm | None:
+        if spec is None:
+            return None
+        memory = host.spec.limits.memory or self.machines[host.spec.machine].spec.memory
+        return Jvm(context, spec, host, host.cpus, memory, threads)
 
     def _proxy(self, name: str) -> Proxy:
         spec = self.spec.load_balancers[name]
@@ -245,15 +278,17 @@ class System:
         """The gateway's rate limiters; those per user behind the resolver of their key."""
         resolver = None if spec.key_resolver is None else KeyResolver(context, spec.key_resolver)
         limiters: dict[str, Any] = {}
+        host = self.containers["gateway"]
         for name, limiter in spec.rate_limits.items():
             at = context.at("rate_limits").at(name)
             cache = None if isinstance(limiter, Bucket4jSpec) else limiter.cache
             if isinstance(limiter, Bucket4jSpec):
                 built: Any = limiter.build(at)
             elif isinstance(limiter, SpringRedisSpec):
-                built = limiter.build(at, self.caches[limiter.cache])
+                built = limiter.build(at, self.caches[limiter.cache].scripts("gateway", host))
             else:
-                built = limiter.build(at, None if limiter.cache is None else self.caches[limiter.cache])
+                redis = None if limiter.cache is None else self.caches[limiter.cache].scripts("gateway", host)
+                built = limiter.build(at, redis)
             self._forgets.append((context.path if cache is None else f"caches.{cache}", built.forget))
             self._limit(at.path, f"{at.path}.{limiter.raised_by}", "rate")
             limiters[name] = built
@@ -334,8 +369,12 @@ class _Parts:
     def cache(self, name: str) -> Redis:
         return self._system.caches[name]
 
-    def database(self, pool: str) -> Postgres:
-        return self._system.databases[self._service.pools[pool].database]
+    def source(self, name: str) -> Source:
+        return Source(name, self._service.data_sources.get(name))
+
+    @property
+    def open_in_view(self) -> bool:
+        return self._service.open_in_view
 
     def service(self, name: str) -> Service:
         return self._system.services[name]

@@ -13,8 +13,9 @@ from models.database import PostgresSpec
 from models.gateway import GatewaySpec
 from models.machine import ContainerSpec, MachineSpec
 from models.proxy import LoadBalancerSpec
-from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, EvictStepSpec, ServiceSpec, walk
+from models.service import CacheStepSpec, CallStepSpec, EvictStepSpec, ServiceSpec, walk
 from models.spec import Duration, NonNegativeDuration, PositiveDuration, Spec
+from models.topology import data_access_problems, database_problems
 from models.workload import WorkloadSpec
 
 
@@ -145,6 +146,7 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
                     f"{upstream.service}, got {len(upstream.weights)}. Add or remove weights, or leave them out."
                 )
     yield from _gateway_problems(spec)
+    yield from database_problems(spec.databases)
     for name in spec.traffic.mix:
         yield from _known(f"traffic.mix.{name}", name, spec.routes, "routes")
     yield from _cycle(spec)
@@ -176,8 +178,7 @@ def _gateway_problems(spec: SystemSpec) -> Iterator[str]:
 
 
 def _service_problems(spec: SystemSpec, path: str, service: ServiceSpec) -> Iterator[str]:
-    for name, pool in service.pools.items():
-        yield from _known(f"{path}.pools.{name}.database", pool.database, spec.databases, "databases")
+    yield from data_access_problems(path, service, spec.databases)
     for name, endpoint in service.endpoints.items():
         for step in walk(endpoint.steps):
             at = f"{path}.endpoints.{name}.steps.{step.name}"
@@ -186,13 +187,6 @@ def _service_problems(spec: SystemSpec, path: str, service: ServiceSpec) -> Iter
                 if step.cache in spec.caches:
                     classes = spec.caches[step.cache].classes
                     yield from _known(f"{at}.data_class", step.data_class, classes, f"classes of {step.cache}")
-            elif isinstance(step, DatabaseStepSpec):
-                yield from _known(f"{at}.pool", step.pool, service.pools, "pools of this service")
-                database = service.pools[step.pool].database if step.pool in service.pools else None
-                if database in spec.databases:
-                    yield from _known(
-                        f"{at}.query", step.query, spec.databases[database].queries, f"queries of {database}"
-                    )
             elif isinstance(step, CallStepSpec):
                 yield from _known(f"{at}.service", step.service, spec.services, "services")
                 if step.service in spec.services:

@@ -1,15 +1,17 @@
 """A service: its endpoints as sequences of steps, carried out by its replicas.
 
 Models   An endpoint is what the code behind a path does, step by step: burn CPU, ask a cache (on a miss: load and
-         store), evict from it, query a database through a pool, call another service behind a circuit breaker, a
-         time limiter and a fallback, wait for something outside. The caller's thread is held throughout.
+         store), evict from it, query a database through a pool, by itself or in a transaction (steps.transaction),
+         call another service behind guards and with a fallback, wait for something outside. The caller's thread is
+         held throughout.
          Calls without a load balancer between are spread over the replicas that are up.
-Source   Spring's cache abstraction (look up, miss, invoke, put; no single flight; CacheAspectSupport), Resilience4j's
-         order of decorators (circuit breaker outside time limiter), Spring Cloud LoadBalancer (round robin).
-Omits    Parallel calls, messages, transactions over several queries, @Cacheable(sync = true).
+Source   Spring's cache abstraction (look up, miss, invoke, put; no single flight; CacheAspectSupport), Spring Cloud
+         LoadBalancer (round robin); steps.guards for what stands around a call.
+Omits    Parallel calls, messages, @Cacheable(sync = true).
 Checked  tests/unit/test_service.py, tests/e2e/test_fields.py
 """
 
+from models.service.data_source import DataSourceSpec, Source
 from models.service.dispatch import Service
 from models.service.spec import (
     CacheStepSpec,
@@ -20,21 +22,26 @@ from models.service.spec import (
     EndpointSpec,
     EvictStepSpec,
     ServiceSpec,
+    TransactionStepSpec,
     walk,
 )
-from models.service.steps import Parts, compile_endpoint
+from models.service.steps import Guards, Parts, compile_endpoint
 
 __all__ = [
     "CacheStepSpec",
     "CallStepSpec",
     "CpuStepSpec",
+    "DataSourceSpec",
     "DatabaseStepSpec",
     "DelayStepSpec",
     "EndpointSpec",
     "EvictStepSpec",
+    "Guards",
     "Parts",
     "Service",
     "ServiceSpec",
+    "Source",
+    "TransactionStepSpec",
     "compile_endpoint",
     "walk",
 ]

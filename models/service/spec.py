@@ -7,13 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from models.circuit_breaker import CircuitBreakerSpec
+from models.bulkhead import BulkheadSpec
+from models.circuit_breaker import CallBreakerSpec
 from models.connection_pool import HikariSpec
 from models.distribution import DistributionSpec
 from models.machine import ContainerSpec
+from models.rate_limiter import RateLimiterSpec
 from models.replica import InstanceSpec
-from models.spec import Spec
+from models.retry import RetrySpec
+from models.service.data_source import DataSourceSpec
+from models.spec import PositiveDuration, Spec
+from models.thread_pool_bulkhead import ThreadPoolBulkheadSpec
 from models.time_limiter import TimeLimiterSpec
+
+MOST_CALLS = 64
+"""Call steps of one endpoint stay below this: their numbers are digits of the lanes that draws come from."""
 
 
 class StepSpec(Spec):
@@ -37,12 +45,26 @@ class DelayStepSpec(StepSpec):
     duration: DistributionSpec = Field(description="How long.")
 
 
+OnCacheError = Literal["propagate", "ignore"]
+"""What Spring's CacheErrorHandler does."""
+
+
 class CacheStepSpec(StepSpec):
     """Cache-aside: look the request's key up; on a miss take other steps, then store."""
 
     kind: Literal["cache"] = "cache"
     cache: str = Field(description="Name of the cache.")
     data_class: str = Field(description="Data class in it: decides TTL, keys and popularity.")
+    sync: bool = Field(
+        default=False,
+        description="@Cacheable(sync = true): whether one request of a replica at a time loads, where the client's "
+        "Spring Data Redis takes a lock. Default: false (Spring).",
+    )
+    on_error: OnCacheError = Field(
+        default="propagate",
+        description="What an error of the cache does: propagate fails the request, ignore goes on as after a miss. "
+        "Default: propagate (Spring's SimpleCacheErrorHandler); a synchronised load that locks always does.",
+    )
     on_miss: list[StepUnion] = Field(default_factory=list, description="What loads the value.")
 
 
@@ -52,14 +74,35 @@ class EvictStepSpec(StepSpec):
     kind: Literal["evict"] = "evict"
     cache: str = Field(description="Name of the cache.")
     data_class: str = Field(description="Data class in it.")
+    on_error: OnCacheError = Field(
+        default="propagate",
+        description="What an error of the cache does: propagate fails the request, ignore leaves what was there. "
+        "Default: propagate (Spring's SimpleCacheErrorHandler).",
+    )
 
 
 class DatabaseStepSpec(StepSpec):
     """One query: borrow a connection from a pool, run it, give the connection back."""
 
     kind: Literal["db"] = "db"
-    pool: str = Field(description="Name of one of this service's pools.")
+    pool: str = Field(
+        description="Name of one of this service's pools or data sources. Within a transaction on it, the query uses "
+        "the transaction's connection."
+    )
     query: str = Field(description="Name of one of the database's queries.")
+
+
+class TransactionStepSpec(StepSpec):
+    """Steps in one database transaction: its connection is held throughout, whatever they do."""
+
+    kind: Literal["transaction"] = "transaction"
+    pool: str = Field(description="Name of one of this service's pools or data sources.")
+    read_only: bool = Field(
+        default=False,
+        description="Whether it is marked as read-only: a lazy proxy takes it to the replica, writes in it fail. "
+        "Spring's default: it is not (@Transactional readOnly).",
+    )
+    steps: list[StepUnion] = Field(min_length=1, description="What it does, in order.")
 
 
 class CallStepSpec(StepSpec):
@@ -68,19 +111,88 @@ class CallStepSpec(StepSpec):
     kind: Literal["call"] = "call"
     service: str = Field(description="The service called.")
     endpoint: str = Field(description="Its endpoint.")
-    breaker: CircuitBreakerSpec | None = Field(
-        default=None, description="Circuit breaker around the call. Default: none."
+    style: Literal["annotations", "spring_cloud_blocking", "spring_cloud_reactive"] = Field(
+        default="annotations",
+        description="How the guards stand around one another: as Resilience4j's annotations do, or as Spring Cloud "
+        "CircuitBreaker puts them, which brings a breaker and a time limit of 1s along. Default: annotations.",
+    )
+    retry: RetrySpec | None = Field(default=None, description="Retry around everything else. Default: none.")
+    breaker: CallBreakerSpec | None = Field(
+        default=None,
+        description="Circuit breaker inside the retry. Default: none; Spring Cloud's styles have one in any case.",
+    )
+    rate_limiter: RateLimiterSpec | None = Field(
+        default=None, description="Resilience4j's rate limiter inside the breaker (annotations only). Default: none."
     )
     time_limiter: TimeLimiterSpec | None = Field(
-        default=None, description="Time limiter inside the breaker. Default: none."
+        default=None,
+        description="Time limiter: inside the breaker and around the bulkhead (annotations), inside both (blocking), "
+        "around both (reactive). Default: none; Spring Cloud's styles have one of 1s.",
+    )
+    disable_time_limiter: bool = Field(
+        default=False,
+        description="spring.cloud.circuitbreaker.resilience4j.disable-time-limiter (Spring Cloud's styles only).",
+    )
+    bulkhead: BulkheadSpec | None = Field(default=None, description="Semaphore bulkhead. Default: none.")
+    thread_pool_bulkhead: ThreadPoolBulkheadSpec | None = Field(
+        default=None,
+        description="Bulkhead with a thread pool instead (annotations and the blocking style). Default: none.",
+    )
+    read_timeout: PositiveDuration | None = Field(
+        default=None,
+        description="How long the HTTP client waits for the answer; the callee works on. Default: for ever, as "
+        "RestTemplate on the JDK's client does.",
     )
     fallback: list[StepUnion] | None = Field(
         default=None, description="Steps taken instead when the call fails. Default: none, the failure goes on."
     )
 
+    @model_validator(mode="after")
+    def _fits_its_style(self) -> CallStepSpec:
+        if self.bulkhead is not None and self.thread_pool_bulkhead is not None:
+            raise ValueError("must have one of bulkhead and thread_pool_bulkhead, got both. Remove one.")
+        if self.style == "annotations":
+            if self.disable_time_limiter:
+                raise ValueError("disable_time_limiter is for the styles that bring one along. Remove it.")
+            return self
+        if self.rate_limiter is not None:
+            raise ValueError(f"style {self.style} has no rate_limiter. Remove it, or choose annotations.")
+        if self.disable_time_limiter and self.time_limiter is not None:
+            raise ValueError("time_limiter is set and disabled. Remove it, or disable_time_limiter.")
+        if self.style == "spring_cloud_reactive" and self.thread_pool_bulkhead is not None:
+            raise ValueError("style spring_cloud_reactive has no thread_pool_bulkhead. Choose a bulkhead.")
+        return self
+
+    @property
+    def breaker_in_force(self) -> CallBreakerSpec | None:
+        """The breaker as written, or the one that comes along."""
+        return CallBreakerSpec() if self.breaker is None and self.style != "annotations" else self.breaker
+
+    @property
+    def time_limiter_in_force(self) -> TimeLimiterSpec | None:
+        """The time limiter as written, or the one that comes along."""
+        if self.disable_time_limiter or self.style == "annotations":
+            return self.time_limiter
+        return TimeLimiterSpec() if self.time_limiter is None else self.time_limiter
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether anything stands around the call."""
+        guards = (
+            self.retry, self.breaker_in_force, self.rate_limiter, self.time_limiter_in_force, self.bulkhead,
+            self.thread_pool_bulkhead, self.read_timeout,
+        )  # fmt: skip
+        return any(guard is not None for guard in guards)
+
 
 StepUnion = Annotated[
-    CpuStepSpec | DelayStepSpec | CacheStepSpec | EvictStepSpec | DatabaseStepSpec | CallStepSpec,
+    CpuStepSpec
+    | DelayStepSpec
+    | CacheStepSpec
+    | EvictStepSpec
+    | DatabaseStepSpec
+    | TransactionStepSpec
+    | CallStepSpec,
     Field(discriminator="kind"),
 ]
 
@@ -108,6 +220,9 @@ class EndpointSpec(Spec):
             if step.name in taken:
                 raise ValueError(f"step names must be unique in their endpoint, got {step.name!r} twice. Rename one.")
             taken.add(step.name)
+        calls = sum(isinstance(step, CallStepSpec) for step in walk(self.steps))
+        if calls >= MOST_CALLS:
+            raise ValueError(f"must make fewer than {MOST_CALLS} calls, got {calls}. Split the endpoint.")
         return self
 
 
@@ -118,6 +233,8 @@ def walk(steps: Sequence[Any]) -> list[Any]:
         found.append(step)
         if isinstance(step, CacheStepSpec):
             found += walk(step.on_miss)
+        elif isinstance(step, TransactionStepSpec):
+            found += walk(step.steps)
         elif isinstance(step, CallStepSpec):
             found += walk(step.fallback or [])
     return found
@@ -133,5 +250,13 @@ class ServiceSpec(ContainerSpec, InstanceSpec):
     )
     pools: dict[str, HikariSpec] = Field(
         default_factory=dict, description="Connection pools; each replica has its own."
+    )
+    data_sources: dict[str, DataSourceSpec] = Field(
+        default_factory=dict, description="What stands before the pools: lazy proxies and routing data sources."
+    )
+    open_in_view: bool = Field(
+        default=False,
+        description="spring.jpa.open-in-view: a connection once used is kept until the request ends. Spring Boot's "
+        "default with JPA is true; here false, as for a service that has turned it off or uses no JPA.",
     )
     endpoints: dict[str, EndpointSpec] = Field(min_length=1, description="What callers can ask for.")

@@ -2,5 +2,6 @@
 
 from models.service.steps.base import Step
 from models.service.steps.compile import Endpoint, Parts, compile_endpoint
+from models.service.steps.guards import Guards
 
-__all__ = ["Endpoint", "Parts", "Step", "compile_endpoint"]
+__all__ = ["Endpoint", "Guards", "Parts", "Step", "compile_endpoint"]

@@ -1,9 +1,21 @@
-"""Steps on a cache: look up and load on a miss, evict."""
+"""Steps on a cache: look up and load on a miss, evict.
+
+Models   Spring's cache abstraction: look up, on a miss invoke, then put. Nobody is kept from loading a key that another
+         is loading, unless `sync` takes a lock: then one request of the replica at a time looks again and loads. An
+         update evicts from Redis and from its own replica's local cache. Errors of the cache fail the request, or
+         count as misses where an error handler swallows them.
+Source   Spring Framework, spring-context cache/interceptor/CacheAspectSupport.java (get, invoke, put; a synchronised
+         get does not ask the error handler before 6.2) and SimpleCacheErrorHandler.java (rethrows); Spring Data Redis
+         2.7 and 3.3, cache/RedisCache.java (get, then getSynchronized, which gets again).
+Omits    The locking writer (RedisCacheWriter.lockingRedisCacheWriter), which asks for a lock key before each command.
+Checked  experiments/validation/spring_cache.py, tests/unit/test_cache_steps.py
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from models.outcomes import CacheUnavailable
 from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
@@ -15,35 +27,104 @@ from sim.environment import Activity
 class Cache(Protocol):
     """What a step needs of a cache."""
 
-    def lookup(self, request: Request, cls: str, lane: int) -> Activity: ...
-    def store(self, request: Request, cls: str, lane: int) -> Activity: ...
-    def evict(self, request: Request, cls: str, lane: int) -> Activity: ...
+    locks_when_sync: bool
+
+    def client(self, name: str, owner: Any = None) -> Any: ...
+    def data_class(self, name: str) -> Any: ...
+    def tier(self, name: str) -> Any: ...
+    def lookup(self, client: Any, request: Request, cls: str, lane: int) -> Activity: ...
+    def store(self, client: Any, request: Request, cls: str, lane: int, version: int = 0) -> Activity: ...
+    def evict(self, client: Any, request: Request, cls: str, lane: int) -> Activity: ...
 
 
 class CacheStep(Step):
-    """Look up; on a miss load and store. Nothing stops several requests from loading the same key at once."""
+    """Look up; on a miss load and store."""
 
-    __slots__ = ("_cache", "_cls", "_on_miss")
+    __slots__ = ("_cache", "_cls", "_data", "_env", "_is_locked", "_on_miss", "_swallows", "_tier")
 
     def __init__(self, context: Context, spec: CacheStepSpec, cache: Cache, on_miss: list[Step]) -> None:
         super().__init__(context, spec.name, spec.probability)
+        self._env = context.env
         self._cache = cache
         self._cls = spec.data_class
+        self._data = cache.data_class(spec.data_class)
+        self._tier = cache.tier(spec.data_class)
         self._on_miss = on_miss
+        self._is_locked = spec.sync and cache.locks_when_sync
+        self._swallows = spec.on_error == "ignore" and not self._is_locked
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        if not (yield from self._cache.lookup(request, self._cls, visit.lane)):
-            yield from take(self._on_miss, request, visit, replica)
-            yield from self._cache.store(request, self._cls, visit.lane)
+        client = self._cache.client(replica.name, replica.host)
+        tier = self._tier
+        if tier is not None and tier.hit(client, request):
+            return
+        entry = yield from self._look_up(client, request, visit)
+        if entry is not None:
+            if tier is not None:
+                tier.keep(client, request, entry.version)
+        elif self._is_locked:
+            yield from self._load_alone(client, request, visit, replica)
+        else:
+            yield from self._load(client, request, visit, replica)
+
+    def _look_up(self, client: Any, request: Request, visit: Visit) -> Activity:
+        try:
+            return (yield from self._cache.lookup(client, request, self._cls, visit.lane))
+        except CacheUnavailable:
+            if not self._swallows:
+                raise
+            self._data.errors_ignored.add()
+            return None
+
+    def _load_alone(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
+        """Wait for the lock, look again, and load what is still missing."""
+        lock = client.lock(self._cls)
+        if not lock.acquire():
+            began_at_s = self._env.now
+            yield
+            request.wait_s += self._env.now - began_at_s
+        try:
+            if (yield from self._look_up(client, request, visit)) is None:
+                yield from self._load(client, request, visit, replica)
+        finally:
+            lock.release()
+
+    def _load(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
+        data, tier = self._data, self._tier
+        version = data.version(data.key_of(request)) if data.updates else 0
+        yield from take(self._on_miss, request, visit, replica)
+        try:
+            yield from self._cache.store(client, request, self._cls, visit.lane, version)
+        except CacheUnavailable:
+            if not self._swallows:
+                raise
+            data.errors_ignored.add()
+        if tier is not None:
+            tier.keep(client, request, version)
 
 
 class EvictStep(Step):
-    __slots__ = ("_cache", "_cls")
+    """Remove the request's key, whose data has just been changed."""
+
+    __slots__ = ("_cache", "_cls", "_data", "_swallows", "_tier")
 
     def __init__(self, context: Context, spec: EvictStepSpec, cache: Cache) -> None:
         super().__init__(context, spec.name, spec.probability)
         self._cache = cache
         self._cls = spec.data_class
+        self._data = cache.data_class(spec.data_class)
+        self._tier = cache.tier(spec.data_class)
+        self._swallows = spec.on_error == "ignore"
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        return self._cache.evict(request, self._cls, visit.lane)
+        client = self._cache.client(replica.name, replica.host)
+        data = self._data
+        data.changed(data.key_of(request))
+        if self._tier is not None:
+            self._tier.drop(client, request)
+        try:
+            yield from self._cache.evict(client, request, self._cls, visit.lane)
+        except CacheUnavailable:
+            if not self._swallows:
+                raise
+            data.errors_ignored.add()

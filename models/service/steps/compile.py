@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from models.replica import Replica, Work
 from models.request import Request, Visit
+from models.service.data_source import Source
 from models.service.spec import (
     CacheStepSpec,
     CallStepSpec,
@@ -15,12 +16,16 @@ from models.service.spec import (
     DatabaseStepSpec,
     DelayStepSpec,
     EvictStepSpec,
+    TransactionStepSpec,
+    walk,
 )
 from models.service.steps.base import Step, take, take_timed
 from models.service.steps.cache import Cache, CacheStep, EvictStep
-from models.service.steps.call import CallStep, Hop
-from models.service.steps.database import Database, DatabaseStep
+from models.service.steps.call import CallStep, GuardedCallStep
+from models.service.steps.database import DatabaseStep
+from models.service.steps.guards import Hop
 from models.service.steps.plain import CpuStep, DelayStep
+from models.service.steps.transaction import HeldDatabaseStep, JoinedStep, TransactionStep, in_view
 from models.spec import Context
 from sim.environment import Activity
 
@@ -29,7 +34,9 @@ class Parts(Protocol):
     """What assembly hands to the steps of a service: what they use, by name."""
 
     def cache(self, name: str) -> Cache: ...
-    def database(self, pool: str) -> Database: ...
+    def source(self, name: str) -> Source: ...
+    @property
+    def open_in_view(self) -> bool: ...
     def service(self, name: str) -> Hop: ...
     def is_idempotent(self, service: str, endpoint: str) -> bool: ...
 
@@ -53,6 +60,9 @@ class Endpoint:
 def compile_endpoint(context: Context, service: str, endpoint: str, specs: Sequence[Any], parts: Parts) -> Work:
     """Turn the steps of an endpoint into processes. Draws are keyed by the endpoint, so replicas share them."""
     sites = count(1)
+    kept = sources_of(specs) if parts.open_in_view else []
+    held, begun = list(kept), list[str]()
+    """Sources whose connection is kept, and in a transaction, where the step that is being compiled stands."""
 
     def compile_steps(specs: Sequence[Any]) -> list[Step]:
         return [compile_step(spec) for spec in specs]
@@ -70,12 +80,38 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
             case EvictStepSpec():
                 return EvictStep(at, spec, parts.cache(spec.cache))
             case DatabaseStepSpec():
-                return DatabaseStep(at, spec, parts.database(spec.pool), given)
+                if spec.pool in held:
+                    return HeldDatabaseStep(at, spec, given)
+                return DatabaseStep(at, spec, parts.source(spec.pool), given)
+            case TransactionStepSpec():
+                return compile_transaction(at, spec)
             case CallStepSpec():
                 site = next(sites)
                 fallback = None if spec.fallback is None else compile_steps(spec.fallback)
                 idempotent = parts.is_idempotent(spec.service, spec.endpoint)
-                return CallStep(at, spec, parts.service(spec.service), idempotent, fallback, site)
+                kind = GuardedCallStep if spec.is_guarded else CallStep
+                return kind(at, spec, parts.service(spec.service), idempotent, fallback, site)
         raise TypeError(f"unknown step {spec!r}")
 
-    return Endpoint(context, compile_steps(specs)).work
+    def compile_transaction(at: Context, spec: TransactionStepSpec) -> Step:
+        if spec.pool in begun:
+            return JoinedStep(at, spec, compile_steps(spec.steps))
+        is_held = spec.pool in held
+        held.append(spec.pool)
+        begun.append(spec.pool)
+        steps = compile_steps(spec.steps)
+        held.pop()
+        begun.pop()
+        return TransactionStep(at, spec, parts.source(spec.pool), steps, is_held)
+
+    steps = compile_steps(specs)
+    if kept:
+        work: Work = in_view([parts.source(name) for name in kept], steps, context.env)
+        return work
+    return Endpoint(context, steps).work
+
+
+def sources_of(specs: Sequence[Any]) -> list[str]:
+    """The pools and data sources that steps name, each once."""
+    names = [spec.pool for spec in walk(specs) if isinstance(spec, DatabaseStepSpec | TransactionStepSpec)]
+    return list(dict.fromkeys(names))

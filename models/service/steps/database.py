@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from models.replica import Replica
 from models.request import Request, Visit
+from models.service.data_source import Source
 from models.service.spec import DatabaseStepSpec
 from models.service.steps.base import Step
 from models.spec import Context
 from sim.environment import Activity
 
 
-class Database(Protocol):
-    """What a step needs of a database."""
-
-    def execute(
-        self, request: Request, query: str, lane: int, connection: Any, given_s: float | None = None
-    ) -> Activity: ...
-
-
 class DatabaseStep(Step):
     """Borrow a connection, run one query, give the connection back."""
 
-    __slots__ = ("_database", "_given", "_pool", "_query")
+    __slots__ = ("_given", "_pool", "_query")
 
-    def __init__(self, context: Context, spec: DatabaseStepSpec, database: Database, given: str) -> None:
+    def __init__(self, context: Context, spec: DatabaseStepSpec, source: Source, given: str) -> None:
         super().__init__(context, spec.name, spec.probability)
-        self._database = database
-        self._pool = spec.pool
+        self._pool = source.pool(is_read_only=False)
         self._query = spec.query
         self._given = given
 
@@ -37,6 +27,6 @@ class DatabaseStep(Step):
         connection = pool.take_idle() or (yield from pool.borrow(request))
         try:
             given_s = request.given_s(self._given)
-            yield from self._database.execute(request, self._query, visit.lane, connection, given_s)
+            yield from connection.server.execute(request, self._query, visit.lane, connection, given_s)
         finally:
             pool.give_back(connection)
