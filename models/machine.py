@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat
 
+from models.jvm import cpu_count
 from models.outcomes import InstanceDied
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, PositiveDuration, PositiveSize, Spec
 from sim.environment import ENDED, Activity, Environment, Light, Timer
@@ -222,9 +223,9 @@ class Container:
 
     __slots__ = (
         "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
-        "_residents", "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed",
-        "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path", "run", "spec",
-        "speed",
+        "_residents", "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "cpus", "deaths",
+        "is_doomed", "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path",
+        "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -242,6 +243,8 @@ class Container:
         self.run: Callable[[float], Any] = self.cpu.run
         """`yield container.run(demand_s)`: one CPU burst; the yield returns the seconds it was throttled."""
         self.speed = machine.spec.speed
+        self.cpus = cpu_count(spec.limits.cpus, machine.spec.cores)
+        """Processors that a JVM in it sees."""
         self.base_bytes = spec.base_memory if base_bytes is None else base_bytes
         self.memory_bytes = 0
         self._memory_limit_bytes = inf if spec.limits.memory is None else spec.limits.memory
@@ -268,6 +271,10 @@ class Container:
         """What else a restart has to do before the container is up again (a generator)."""
         machine.containers.append(self)
         self.use_memory(self.base_bytes)
+
+    def burn_aside(self, demand_s: float) -> None:
+        """A thread of the process that nobody waits for burns CPU."""
+        self.cpu.start(demand_s, _nothing)
 
     def enter(self) -> Light:
         """The running process is being served here: if the container dies, it gets `InstanceDied`."""

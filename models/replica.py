@@ -1,13 +1,16 @@
 """One instance of a service: its worker threads or event loops, its memory, its cold start.
 
-Models   Tomcat: a request holds one of `threads` from its first step to its last; the next ones wait in an unbounded
-         queue, nobody is refused. Event loops: a request waits only for the loop that burns its CPU. A request to a
-         replica that is down is refused; one that is in a replica when it dies fails. After a restart the first
-         requests burn more CPU (cold start: caches and JIT).
+Models   Tomcat: a request holds a connection and one of `threads` from its first step to its last; the next ones wait
+         in an unbounded queue, nobody is refused; beyond `max_connections` they wait in the kernel, then outside
+         (`models.listener`). Event loops: a request waits only for its connection's loop, while it burns CPU; handlers
+         that block keep their loop (`models.event_loops`). A request to a replica that is down is refused; one that is
+         in a replica when it dies fails. After a start the first bursts take more CPU, and compiler threads burn
+         theirs beside them (cold start: JIT, caches). With `jvm`, requests allocate, and collections stop them
+         (`models.jvm`).
 Source   Tomcat 10.1 (200 threads, threads grow to the maximum before the queue is used; AbstractEndpoint, TaskQueue);
-         Reactor Netty (max(4, CPUs) loops; LoopResources).
-Omits    The OS backlog beyond 8192 connections; spare-thread creation; garbage collection; keep-alive connections.
-Checked  tests/unit/test_replica.py, tests/fidelity/test_tomcat.py
+         Reactor Netty (max(4, CPUs) loops; LoopResources); OpenJDK 17 (compilation after 200 and 5000 calls).
+Omits    Idle keep-alive connections; Tomcat's threads that end after a minute of idleness.
+Checked  tests/unit/test_replica.py, experiments/validation/tomcat.py, experiments/validation/reactor_netty.py
 """
 
 from __future__ import annotations
@@ -16,9 +19,12 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from models.event_loops import Loops, default_loops
+from models.jvm import Jvm, JvmSpec
+from models.listener import Listener, SynBackoff
 from models.outcomes import ConnectionRefused
 from models.request import Request, Visit
-from models.spec import Context, NonNegativeSize, Spec
+from models.spec import Context, NonNegativeDuration, NonNegativeSize, Spec
 from sim.environment import Activity, Light
 from sim.resources import Permits
 
@@ -30,13 +36,40 @@ class TomcatSpec(Spec):
     threads: PositiveInt = Field(
         default=200, description="Worker threads. Tomcat's default: 200 (server.tomcat.threads.max)."
     )
+    min_spare_threads: NonNegativeInt = Field(
+        default=10,
+        description="Threads it begins with; where there is a jvm, further ones take memory once they are needed. "
+        "Tomcat's default: 10 (server.tomcat.threads.min-spare).",
+    )
+    max_connections: PositiveInt = Field(
+        default=8192,
+        description="Connections accepted at once; a request in progress counts as one. Tomcat's default: 8192 "
+        "(server.tomcat.max-connections).",
+    )
+    accept_count: NonNegativeInt = Field(
+        default=100,
+        description="Backlog of the listening socket beyond them; SYNs that find it full are dropped. Tomcat's "
+        "default: 100 (server.tomcat.accept-count).",
+    )
+    syn_backoff: SynBackoff = Field(
+        default="linear",
+        description="When the caller's kernel sends a dropped SYN again: after 1, 2, 3, 4, 5, 7, 11 s (linear, Linux "
+        "since 6.5) or 1, 3, 7, 15 s (exponential, before). Default linear.",
+    )
 
 
 class EventLoopSpec(Spec):
     """A few loops that never wait; a request holds one only while it burns CPU."""
 
     kind: Literal["event_loop"] = "event_loop"
-    loops: PositiveInt = Field(default=4, description="Event loops. Reactor Netty's default: max(4, CPUs).")
+    loops: PositiveInt | None = Field(
+        default=None, description="Event loops. Default: max(4, CPUs that the JVM sees) (Reactor Netty)."
+    )
+    blocking: bool = Field(
+        default=False,
+        description="Handlers block (JDBC, RestTemplate): a request keeps its loop while it waits for databases, "
+        "caches and calls, and stalls everybody else there. Default: they do not.",
+    )
 
 
 WorkersSpec = Annotated[TomcatSpec | EventLoopSpec, Field(discriminator="kind")]
@@ -53,7 +86,17 @@ class InstanceSpec(Spec):
         default=1.0, ge=1.0, description="CPU of the first request after a restart, relative to a warm one (assumed)."
     )
     cold_requests: NonNegativeInt = Field(
-        default=0, description="Requests until a restarted replica is warm (assumed)."
+        default=0, description="CPU bursts of requests until a restarted replica is warm (assumed)."
+    )
+    starts_cold: bool = Field(
+        default=False, description="Whether replicas are cold at the very start, too. Default: they have long been up."
+    )
+    compile_cpu: NonNegativeDuration = Field(
+        default=0.0,
+        description="CPU time that the JIT compiler's threads burn beside requests while a replica is cold (assumed).",
+    )
+    jvm: JvmSpec | None = Field(
+        default=None, description="Heap, collector and threads of the JVM it runs in. Default: not modelled."
     )
 
 
@@ -65,8 +108,10 @@ class Host(Protocol):
     is_started: bool
     path: str
     speed: float
+    cpus: int
 
     def run(self, demand_s: float, /) -> Any: ...
+    def burn_aside(self, demand_s: float, /) -> None: ...
     def use_memory(self, delta_bytes: int) -> None: ...
     def enter(self) -> Light: ...
     def leave(self, light: Light) -> None: ...
@@ -105,16 +150,22 @@ class Replica:
     """One instance. `handle` is the request's way through it."""
 
     __slots__ = (
-        "_busy_loops", "_cold_left", "_env", "_memory_bytes", "_path", "_spec", "_threads", "_work", "guards", "host",
-        "in_progress", "name", "pools", "waste_cpu",
+        "_cold_left", "_compile_s", "_env", "_is_blocking", "_jvm", "_listener", "_loops", "_memory_bytes", "_path",
+        "_spec", "_threads", "_work", "guards", "host", "in_progress", "name", "pools", "waste_cpu",
     )  # fmt: skip
 
-    def __init__(self, context: Context, spec: InstanceSpec, host: Host, name: str, work: dict[str, Work]) -> None:
+    def __init__(
+        self, context: Context, spec: InstanceSpec, host: Host, name: str, work: dict[str, Work], jvm: Jvm | None = None
+    ) -> None:
         self._env = context.env
         self._path = context.path
         self._spec = spec
         self._memory_bytes = spec.memory_per_request
-        self._work = work
+        self._jvm = jvm
+        self._work: dict[str, Any] = dict(work)
+        if jvm is not None:
+            grows = isinstance(spec.workers, TomcatSpec)
+            self._work = {endpoint: jvm.work_in(each, grows) for endpoint, each in work.items()}
         self.host = host
         self.name = name
         self.in_progress = 0
@@ -122,16 +173,21 @@ class Replica:
         """This replica's own connection pools, by name; assembly fills them in."""
         self.guards: dict[str, Guards] = {}
         """What stands around this replica's calls of other services, by the path of the step."""
-        self._cold_left = 0
+        self._cold_left = spec.cold_requests if spec.starts_cold else 0
+        self._compile_s = spec.compile_cpu / spec.cold_requests if spec.cold_requests else 0.0
         self._threads: Permits | None = None
-        self._busy_loops: Permits | None = None
+        self._loops: Loops | None = None
+        self._is_blocking = False
         workers = spec.workers
         if isinstance(workers, TomcatSpec):
             station = context.probe.station(f"{context.path}.threads", workers.threads, "thread")
             self._threads = Permits(context.env, workers.threads, station)
+            self._listener = Listener(context, workers.max_connections, workers.accept_count, workers.syn_backoff)
         else:
-            station = context.probe.station(f"{context.path}.loops", workers.loops, "loop")
-            self._busy_loops = Permits(context.env, workers.loops, station)
+            loops = workers.loops or default_loops(host.cpus)
+            station = context.probe.station(f"{context.path}.loops", loops, "loop")
+            self._loops = Loops(context.env, loops, station)
+            self._is_blocking = workers.blocking
         self.waste_cpu = context.probe.tally(f"{context.path}.waste_cpu_s")
         """CPU time burned for requests whose client had left."""
 
@@ -149,38 +205,68 @@ class Replica:
         try:
             threads = self._threads
             if threads is None:
-                yield from self._work[visit.endpoint](request, visit, self)
+                if self._is_blocking:
+                    yield from self._block(request, visit)
+                else:
+                    yield from self._work[visit.endpoint](request, visit, self)
                 return
-            if not threads.acquire():
-                queued_at_s = self._env.now
-                yield
-                request.wait_s += self._env.now - queued_at_s
+            listener = self._listener
+            if listener.accepted < listener.limit:
+                listener.accepted += 1
+            else:
+                yield from listener.connect(request)
             try:
-                yield from self._work[visit.endpoint](request, visit, self)
+                if not threads.acquire():
+                    queued_at_s = self._env.now
+                    yield
+                    request.wait_s += self._env.now - queued_at_s
+                try:
+                    yield from self._work[visit.endpoint](request, visit, self)
+                finally:
+                    threads.release()
             finally:
-                threads.release()
+                if listener.waiting:
+                    listener.close()
+                else:
+                    listener.accepted -= 1
         finally:
             self.in_progress -= 1
             host.leave(light)
             if memory_bytes:
                 host.use_memory(-memory_bytes)
 
+    def _block(self, request: Request, visit: Visit) -> Activity:
+        """Work on a visit on its connection's loop, which is kept from the first step to the last."""
+        assert self._loops is not None
+        loop = self._loops.of(request.user)
+        if not loop.acquire():
+            queued_at_s = self._env.now
+            yield
+            request.wait_s += self._env.now - queued_at_s
+        try:
+            yield from self._work[visit.endpoint](request, visit, self)
+        finally:
+            loop.release()
+
     def burn(self, request: Request, demand_s: float) -> Activity:
-        """Burn CPU for a request: in its thread, or on a loop it has to wait for."""
+        """Burn CPU for a request: in its thread, or on its connection's loop, which it may have to wait for."""
         env, host = self._env, self.host
         if self._cold_left:
             demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
             self._cold_left -= 1
+            if self._compile_s:
+                host.burn_aside(self._compile_s)
         began_at_s = env.now
-        loops = self._busy_loops
-        if loops is None:
+        loops = self._loops
+        if loops is None or self._is_blocking:
             throttled_s = yield host.run(demand_s)
         else:
-            _ = loops.acquire() or (yield)
+            loop = loops.of(request.user)
+            _ = loop.acquire() or (yield)
             try:
                 throttled_s = yield host.run(demand_s)
             finally:
-                loops.release()
+                loop.release()
         burned_s = demand_s / host.speed
         request.cpu_s += burned_s
         waited_s = env.now - began_at_s - burned_s
@@ -198,6 +284,8 @@ class Replica:
             guards.restart()
         for pool in self.pools.values():
             pool.close()
+        if self._jvm is not None:
+            self._jvm.die()
 
     def start(self) -> Activity:
         """What a restart does once its process runs: fill the pools. The first requests will be slow."""

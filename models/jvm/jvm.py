@@ -1,0 +1,209 @@
+"""A JVM at work: requests allocate, collections stop the world, heaps run out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from models.jvm.heap import LEAST_ROOM_BYTES, G1Heap, Heap
+from models.jvm.spec import Ergonomics, JvmSpec
+from models.jvm.stoppable import StoppableCpu
+from models.outcomes import Failed, InstanceDied
+from models.request import Request
+from models.spec import Context
+from sim.environment import Activity, Environment, Light
+
+Work = Callable[..., Activity]
+
+
+class OutOfMemory(Failed):
+    """java.lang.OutOfMemoryError: thrown into the request that found no room; the process lives on."""
+
+    reason = "out_of_memory"
+
+
+class Host(Protocol):
+    """The container a JVM runs in."""
+
+    path: str
+    cpu: Any
+    base_bytes: int
+    run: Callable[[float], Any]
+    is_up: bool
+
+    def use_memory(self, delta_bytes: int) -> None: ...
+    def kill(self, reason: str, down_for_s: float | None = None) -> None: ...
+
+
+class Jvm:
+    """One JVM. `work_in` lets a request's work allocate in it."""
+
+    __slots__ = (
+        "_at_work", "_collections", "_env", "_full", "_heap_level", "_held_bytes", "_host", "_is_collecting",
+        "_is_marking", "_marking", "_out_of_memory", "_spare", "_spec", "_thread_level", "_threads", "_waiters",
+        "_young", "cpu", "ergonomics", "heap",
+    )  # fmt: skip
+
+    def __init__(
+        self, context: Context, spec: JvmSpec, host: Host, cpus: int, memory_bytes: int, threads: int
+    ) -> None:
+        """`memory_bytes`: the container's limit, or the machine's memory. `threads`: those it begins with."""
+        self._env: Environment = context.env
+        self._spec = spec
+        self._host = host
+        self.ergonomics = Ergonomics.of(spec, cpus, memory_bytes)
+        self.cpu = StoppableCpu(context.env, host.cpu)
+        host.run = self.cpu.run
+        self.heap = self._new_heap()
+        probe, path = context.probe, f"{context.path}.jvm"
+        self._young = probe.tally(f"{path}.young_s")
+        self._full = probe.tally(f"{path}.full_s")
+        self._marking = probe.tally(f"{path}.marking_s")
+        self._out_of_memory = probe.count(f"{path}.out_of_memory")
+        self._heap_level = probe.level(f"{path}.heap_bytes", float(self.heap.used))
+        self._thread_level = probe.level(f"{path}.threads", float(threads))
+        self._spare = self._threads = threads
+        self._at_work = self._collections = 0
+        self._is_collecting = self._is_marking = False
+        self._waiters: list[tuple[Light, int]] = []
+        self._held_bytes = self.heap.touched
+        start_bytes = self._held_bytes + threads * spec.thread_stack
+        host.base_bytes += start_bytes
+        host.use_memory(start_bytes)
+
+    def _new_heap(self) -> Heap:
+        return (G1Heap if self.ergonomics.collector == "g1" else Heap)(self._spec, self.ergonomics)
+
+    # a request's way
+
+    def work_in(self, work: Work, grows: bool) -> Work:
+        """`work` as it is done in this JVM. `grows`: every request at work has a thread, made when it is needed."""
+        size = self._spec.allocation_per_request
+
+        def done_here(request: Request, *more: Any) -> Activity:
+            if grows:
+                self._at_work += 1
+                if self._at_work > self._threads:
+                    self._add_thread()
+            try:
+                if self._is_collecting or not self.heap.take(size):
+                    yield from self._allocate(request, size)
+                heap = self.heap
+                epoch = heap.enter()
+                try:
+                    yield from work(request, *more)
+                finally:
+                    heap.leave(epoch)
+            finally:
+                if grows:
+                    self._at_work -= 1
+
+        return done_here
+
+    def _add_thread(self) -> None:
+        self._threads += 1
+        self._thread_level.set(self._threads)
+        self._host.use_memory(self._spec.thread_stack)
+
+    def _allocate(self, request: Request, size: int) -> Activity:
+        """Allocate what does not fit at once: fill what is left, have it collected, go on."""
+        began_at_s = self._env.now
+        try:
+            while True:
+                while self._is_collecting:
+                    light = self._env.park(self)
+                    self._waiters.append((light, light.ticket))
+                    yield
+                heap = self.heap
+                part = min(size, max(0, heap.room))
+                if heap.is_full and part < size and part < max(self._spec.live_per_request, LEAST_ROOM_BYTES):
+                    self._throw()
+                heap.take(part)
+                size -= part
+                if not size:
+                    return
+                self._env.start_now(self._collect())
+        finally:
+            request.wait_s += self._env.now - began_at_s
+
+    def withdraw(self, light: Light) -> None:
+        """Who waits for a collection is interrupted: its entry is stale from now on."""
+
+    def _throw(self) -> None:
+        self._out_of_memory.add()
+        if self._spec.exit_on_out_of_memory:
+            self._host.kill("out of memory: its heap is exhausted")
+            raise InstanceDied(self._host.path)
+        raise OutOfMemory(self._host.path)
+
+    # the collector
+
+    def _collect(self) -> Activity:
+        """One pause: no thread of the application runs until it is over."""
+        self._is_collecting = True
+        self._collections += 1
+        number, began_at_s = self._collections, self._env.now
+        heap = self.heap
+        self._heap_level.set(heap.used)
+        self.cpu.stop()
+        collection = heap.collect()
+        yield from self._burn(collection.work_s, collection.threads)
+        if number != self._collections:
+            return  # the process has died meanwhile
+        (self._full if collection.is_full else self._young).observe(self._env.now - began_at_s)
+        self._heap_level.set(heap.used)
+        self._is_collecting = False
+        self._hold(heap.touched)
+        self.cpu.go_on()
+        self._mark()
+        waiters, self._waiters = self._waiters, []
+        for light, ticket in waiters:
+            if light.ticket == ticket:
+                self._env.wake(light)
+
+    def _burn(self, work_s: float, threads: int) -> Activity:
+        """The collector's own threads, within the container's quota."""
+        light = self._env.active
+        assert light is not None
+        left = threads
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._env.wake(light)
+
+        for _ in range(threads):
+            self.cpu.cpu.start(work_s / threads, done)
+        yield
+
+    def _hold(self, touched: int) -> None:
+        """The process holds what it has ever touched of its heap."""
+        if touched > self._held_bytes:
+            self._host.use_memory(touched - self._held_bytes)
+            self._held_bytes = touched
+
+    def _mark(self) -> None:
+        heap = self.heap
+        if isinstance(heap, G1Heap) and not self._is_marking and heap.marking_s:
+            self._is_marking = True
+            self._env.start(self._mark_beside(heap))
+
+    def _mark_beside(self, heap: G1Heap) -> Activity:
+        """Concurrent marking: a thread that takes CPU from the others."""
+        began_at_s = self._env.now
+        yield self.cpu.run(heap.marking_s)
+        self._marking.observe(self._env.now - began_at_s)
+        heap.is_marked = True
+        self._is_marking = False
+
+    def die(self) -> None:
+        """The container was killed: a new process begins with a new heap and few threads."""
+        self.cpu.clear()
+        self._collections += 1
+        self._is_collecting = self._is_marking = False
+        self._waiters.clear()
+        self.heap = self._new_heap()
+        self._held_bytes = self.heap.touched
+        self._threads = self._spare
+        self._thread_level.set(self._threads)
