@@ -10,7 +10,9 @@ it is counted and the component path that caused it. What is wrong with the simu
         ConcurrencyLimited   503  bulkhead
         CircuitOpen          503  breaker (call not permitted)
         ConnectionRefused    502  nobody listens (replica down or starting)
+          ConnectionClosed   502  accepted and closed at once (nginx has no connection left)
         NoLiveUpstream       502  every server of an upstream is marked down
+        NoWorkerConnection   500  nginx has no connection left for a server
       Failed               work was begun
         TimeLimitExceeded    504  a caller's time limit (nginx, gateway, time limiter)
         PoolTimeout          500  no connection within the pool's connection timeout
@@ -20,8 +22,11 @@ it is counted and the component path that caused it. What is wrong with the simu
         DeadlockDetected     500  the database ended a circle of transactions that wait for one another
         ReadOnlyDatabase     500  a write on a standby or in a read-only transaction (SQLSTATE 25006)
         SocketTimeout        500  the driver gave up waiting for the database's answer
-        CacheUnavailable     500  the cache is down, or died under the command
+        CacheUnavailable     500  the cache is down, or gave no answer in time
+        CacheFull            500  the cache refused to write: its memory is full and nothing may be evicted
         ConnectionLost       500  the database died under the query
+        Unreachable          504  the network lost every segment until TCP gave up
+        ErrorAnswered        500  the service answered with an error, as a fault has it do
         InstanceDied         502  the replica was killed under the request
       ClientGone           499  the client has left; nobody sees the answer
 """
@@ -85,9 +90,18 @@ class ConnectionRefused(Refused):
     reason = "connection_refused"
 
 
+class ConnectionClosed(ConnectionRefused):
+    reason = "worker_connections"
+
+
 class NoLiveUpstream(Refused):
     status = 502
     reason = "no_live_upstream"
+
+
+class NoWorkerConnection(Refused):
+    status = 500
+    reason = "worker_connections"
 
 
 class Failed(CallFailure):
@@ -131,8 +145,21 @@ class CacheUnavailable(Failed):
     reason = "cache_unavailable"
 
 
+class CacheFull(CacheUnavailable):
+    reason = "cache_full"
+
+
 class ConnectionLost(Failed):
     reason = "connection_lost"
+
+
+class Unreachable(Failed):
+    status = 504
+    reason = "unreachable"
+
+
+class ErrorAnswered(Failed):
+    reason = "error_answered"
 
 
 class InstanceDied(Failed):
