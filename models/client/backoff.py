@@ -6,7 +6,7 @@ Source   Exponential Backoff and Jitter, AWS Architecture Blog, 2015: full jitte
 
 from __future__ import annotations
 
-from models.client.spec import BackoffSpec
+from models.client.spec import ClientBackoffSpec
 from sim.streams import DURATION_STEP_S
 
 
@@ -15,7 +15,7 @@ class Backoff:
 
     __slots__ = ("_cap_s", "_factor", "_fixed_share", "_base_s", "is_random")
 
-    def __init__(self, spec: BackoffSpec) -> None:
+    def __init__(self, spec: ClientBackoffSpec) -> None:
         self._base_s = spec.base
         self._factor = spec.factor
         self._cap_s = spec.cap

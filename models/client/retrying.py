@@ -15,7 +15,7 @@ from typing import Final
 from models.client.backoff import Backoff
 from models.client.budget import RetryBudget
 from models.client.client import Client, Hop, Recorder
-from models.client.spec import ATTEMPT_LIMIT, ClientSpec, ReloadSpec, RetryBudgetSpec, RetrySpec
+from models.client.spec import ATTEMPT_LIMIT, ClientRetrySpec, ClientSpec, ReloadSpec, RetryBudgetSpec
 from models.outcomes import CallFailure, ClientGone, Outcome
 from models.request import Request, Visit
 from models.spec import Context
@@ -93,7 +93,7 @@ class Retries:
 
     __slots__ = ("_backoff", "_budgets", "_jitter", "_reasons", "_refused", "_retries", "_statuses", "env", "spec")
 
-    def __init__(self, context: Context, spec: RetrySpec) -> None:
+    def __init__(self, context: Context, spec: ClientRetrySpec) -> None:
         self.env = context.env
         self.spec = spec
         self._statuses = frozenset(spec.statuses)

@@ -15,7 +15,7 @@ ATTEMPT_LIMIT = "attempt_limit"
 """The reason of an attempt that its client has left at the limit of one attempt."""
 
 
-class BackoffSpec(Spec):
+class ClientBackoffSpec(Spec):
     """The pause before a retry: min(cap, base x factor^n) before retry n = 0, 1, 2, and what chance makes of it."""
 
     base: PositiveDuration = Field(default=1.0, description="Pause before the first retry. Default 1s (botocore 1.40).")
@@ -30,7 +30,7 @@ class BackoffSpec(Spec):
     )
 
     @model_validator(mode="after")
-    def _can_grow(self) -> BackoffSpec:
+    def _can_grow(self) -> ClientBackoffSpec:
         if self.cap < self.base:
             raise ValueError(f"must have a cap of at least base, {self.base:g}s, got {self.cap:g}s. Raise cap.")
         return self
@@ -55,7 +55,7 @@ class RetryBudgetSpec(Spec):
     )
 
 
-class RetrySpec(Spec):
+class ClientRetrySpec(Spec):
     """Attempts that the client makes of the same request by itself."""
 
     max_attempts: Annotated[int, Field(ge=2, le=1000)] = Field(
@@ -76,20 +76,20 @@ class RetrySpec(Spec):
     non_idempotent: bool = Field(
         default=False, description="Try POST and PATCH again, too. Default: no (RFC 9110, 9.2.2)."
     )
-    backoff: BackoffSpec | None = Field(default=None, description="Pause before a retry. Default: none, at once.")
+    backoff: ClientBackoffSpec | None = Field(default=None, description="Pause before a retry. Default: none, at once.")
     budget: RetryBudgetSpec | None = Field(default=None, description="Budget of retries. Default: no bound.")
 
     @field_validator("reasons")
     @classmethod
     def _known(cls, reasons: list[str]) -> list[str]:
-        known = [ATTEMPT_LIMIT, *sorted(_reasons())]
+        known = [ATTEMPT_LIMIT, *sorted(set(_reasons()))]
         for reason in reasons:
             if reason not in known:
                 raise ValueError(f"must be reasons of a failure, got {reason!r}. There are: {', '.join(known)}.")
         return reasons
 
     @model_validator(mode="after")
-    def _retries_something(self) -> RetrySpec:
+    def _retries_something(self) -> ClientRetrySpec:
         if not self.statuses and not self.reasons:
             raise ValueError("must have a status or a reason after which it tries again, got none. Add one.")
         return self
@@ -120,7 +120,7 @@ class ClientSpec(Spec):
     round_trip: DistributionSpec | None = Field(
         default=None, description="Network time between client and entry, there and back. Default: none."
     )
-    retry: RetrySpec | None = Field(default=None, description="Retries of the client's program. Default: none.")
+    retry: ClientRetrySpec | None = Field(default=None, description="Retries of the client's program. Default: none.")
     reload: ReloadSpec | None = Field(default=None, description="Reloads of GET, PUT and DELETE. Default: none.")
 
     @property

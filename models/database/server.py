@@ -53,7 +53,7 @@ class Postgres(Connections):
 
     __slots__ = (
         "_commit_waits", "_idle_limit", "_idle_outs", "_locks", "_queries", "_read_only", "_replay", "_spec",
-        "_standbys", "_statement_limit", "_statement_timeouts", "_sync", "_waits_for_arrival", "execute",
+        "_standbys", "_statement_limit", "_statement_timeouts", "_sync", "_waits_for_arrival", "_waste", "execute",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: PostgresSpec, host: Host, primary: Postgres | None = None) -> None:
@@ -61,6 +61,8 @@ class Postgres(Connections):
         super().__init__(context, spec, host)
         self._spec = spec
         schema, root = (spec, path) if primary is None else (primary._spec, primary._path)
+        self._waste = context.probe.tally(f"{path}.waste_s")
+        """Time spent on queries for callers who had gone when they ended."""
         self._queries = {
             name: Query(
                 context.at("queries").at(name), f"{root}.queries.{name}", query, schema.tables.get(query.table or "")
@@ -161,6 +163,8 @@ class Postgres(Connections):
             host.leave(resident)
             spent_s = env.now - began_at_s
             kind.time_s.observe(spent_s)
+            if request.outcome is not None:
+                self._waste.observe(spent_s)
             if connection.epoch != CLOSED:  # else the client has given up long ago, and counted its waiting
                 request.db_s += spent_s
 

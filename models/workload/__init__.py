@@ -8,7 +8,7 @@ Models   Closed users think, send a request, wait for its end (success, failure,
          and surges, which are noted when they begin and end.
 Source   Schroeder, Wierman, Harchol-Balter: Open versus closed, NSDI 2006, for the two families.
 Omits    Users who come back another day with what they know; mixes that change over time.
-Checked  tests/unit/test_workload.py, tests/unit/test_shapes.py, tests/theory/test_closed_system.py,
+Checked  tests/unit/test_workload.py, tests/unit/test_shapes.py, experiments/validation/theory/systems.py,
          tests/theory/test_shapes_theory.py
 
     spec.py    what a scenario says

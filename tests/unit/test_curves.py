@@ -59,9 +59,9 @@ def test_a_surge_leaves_the_arrivals_before_it_and_brings_the_others_forward() -
         def curve(streams: Streams, purpose: str):  # type: ignore[no-untyped-def]
             return surged(Profile(((0.0, 50.0),)).segments(), [Surge(4.0, 6.0, factor)])
 
-        return list(islice(Following(curve).instants(Streams(3, 0), "traffic.open"), 600))
+        return list(islice(Following(curve).instants(Streams(3, 0), "traffic.open"), 1200))
 
-    plain = list(islice(Poisson(rate).instants(Streams(3, 0), "traffic.open"), 600))
+    plain = list(islice(Poisson(rate).instants(Streams(3, 0), "traffic.open"), 1200))
     calm, stormy = instants(1.0), instants(5.0)
     assert calm == pytest.approx(plain, abs=1e-5)
     before = sum(instant < 4.0 for instant in calm)

