@@ -24,11 +24,16 @@ HELD_SHARE = 0.10
 """Share of requests that a limit holds back from which it counts as binding (assumed)."""
 THROTTLED_SHARE = 0.10
 """Share of time a container is throttled from which its quota counts as binding (assumed)."""
+EVICTED_SHARE = 0.10
+"""Evictions per store from which a cache's memory counts as binding (assumed)."""
 
 FULL = 0.98
 """Share of a machine's memory from which kills are put down to it, not to a container's own limit (assumed)."""
 
-DEPTH = {"container_memory": 0, "machine_memory": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3, "rate": 4}
+DEPTH = {
+    "container_memory": 0, "machine_memory": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3, "rate": 4,
+    "cache_memory": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
             return _container_memory(limit, tree["containers"][limit.station])
         case "rate":
             return _rate(limit, tree)
+        case "cache_memory":
+            return _cache_memory(limit, tree["caches"][limit.station])
         case _:
             return _station(limit, tree)
 
@@ -108,6 +115,17 @@ def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
         text += f", holds {held:.1%} for {limiter['mean_held_ms']:.3g} ms on average"
     binds = share >= REFUSED_SHARE or held >= HELD_SHARE
     return Candidate(limit, 0.0, limiter["refused"] + limiter.get("held", 0.0), binds, text)
+
+
+def _cache_memory(limit: Limit, cache: Mapping[str, Any]) -> Candidate:
+    stores = 0.0
+    for cls in cache["classes"].values():
+        stores += cls["stores"]
+    refused, evicted = cache["oom_errors"], cache["evicted"]
+    # with few keys too many the last ones come and go, and hits stay as they are; refused writes fail requests
+    binds = refused > REFUSED_SHARE * (stores + refused) or evicted > EVICTED_SHARE * stores
+    text = f"refuses {refused:.3g} writes, evicts {evicted:.3g} entries in {stores:.3g} stores"
+    return Candidate(limit, 1.0 if binds else 0.0, refused + evicted, binds, text)
 
 
 def _station(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:

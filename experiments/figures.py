@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.recovery import recovery_figures
+from experiments.waste import waste
 from models.outcomes import Outcome
 from models.system import SystemSpec, containers
 from sim.recorder import InstrumentFigures, RequestFigures
@@ -38,7 +40,8 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
         "machines": _machines(instruments, spec, by_container),
         "caches": _caches(instruments, spec),
         "limiters": _limiters(instruments, spec),
-        "waste": _waste(instruments),
+        "waste": waste(instruments, requests, span_s),
+        "recoveries": recovery_figures(replication),
     }
 
 
@@ -175,18 +178,44 @@ def _caches(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
     for name, cache in spec.caches.items():
         path = f"caches.{name}"
         classes: Tree = {}
-        hits = lookups = 0
-        for data_class in cache.classes:
-            count = {what: instruments.counts[f"{path}.classes.{data_class}.{what}"] for what in CACHE_COUNTS}
-            asked = count["hits"] + count["misses"]
-            classes[data_class] = {"lookups": asked, "hit_ratio": count["hits"] / asked if asked else None, **count}
+        hits = lookups = evicted = 0
+        for data_class, cls in cache.classes.items():
+            at = f"{path}.classes.{data_class}"
+            count = _hits(instruments, at, CACHE_COUNTS)
+            classes[data_class] = count
+            if cls.local is not None:
+                count["local"] = _hits(instruments, f"{at}.local", LOCAL_COUNTS)
             hits += count["hits"]
-            lookups += asked
-        tree[path] = {"lookups": lookups, "hit_ratio": hits / lookups if lookups else None, "classes": classes}
+            lookups += count["lookups"]
+            evicted += count["evicted"]
+        content = instruments.levels[f"{path}.content_bytes"]
+        expiry = instruments.tallies.get(f"{path}.expiry_cpu_s")
+        tree[path] = {
+            "lookups": lookups,
+            "hit_ratio": hits / lookups if lookups else None,
+            "content_mean_bytes": content.mean,
+            "content_peak_bytes": content.peak,
+            "evicted": evicted,
+            **{what: instruments.counts[f"{path}.{what}"] for what in ("oom_errors", "eviction_cuts", "timed_out")},
+            "expiry_cuts": instruments.counts.get(f"{path}.expiry_cuts", 0),
+            "expiry_stall_s": 0.0 if expiry is None else expiry.total,
+            "expiry_longest_stall_ms": 0.0 if expiry is None else 1000.0 * expiry.largest,
+            "classes": classes,
+        }
     return tree
 
 
-CACHE_COUNTS = ("hits", "misses", "stores", "evictions", "expired", "duplicate_loads")
+def _hits(instruments: InstrumentFigures, path: str, what: tuple[str, ...]) -> Tree:
+    """What one tier counts of one class."""
+    count = {each: instruments.counts[f"{path}.{each}"] for each in what}
+    asked = count["hits"] + count["misses"]
+    return {"lookups": asked, "hit_ratio": count["hits"] / asked if asked else None, **count}
+
+
+CACHE_COUNTS = (
+    "hits", "misses", "stores", "evictions", "expired", "evicted", "duplicate_loads", "stale_hits", "errors_ignored",
+)  # fmt: skip
+LOCAL_COUNTS = ("hits", "misses", "evictions", "stale_hits")
 
 
 def _limiters(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
@@ -221,16 +250,3 @@ def _limiter(instruments: InstrumentFigures, path: str) -> Tree:
 
 
 LIMITER_COUNTS = ("granted", "refused", "fail_open", "fail_closed", "would_be_refused")
-
-
-def _waste(instruments: InstrumentFigures) -> Tree:
-    """Work for callers who had gone."""
-    cpu_s, bursts, left = 0.0, 0, 0
-    for path, tally in instruments.tallies.items():
-        if path.endswith(".waste_cpu_s"):
-            cpu_s += tally.total
-            bursts += tally.count
-    for path, number in instruments.counts.items():
-        if path.endswith(".time_limiter.left"):
-            left += number
-    return {"cpu_s": cpu_s, "bursts": bursts, "calls_left": left}

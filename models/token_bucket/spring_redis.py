@@ -2,11 +2,10 @@
 
 Models   A script on Redis refills `replenish_rate` tokens per whole second of Redis' clock, up to `burst_capacity`, and
          takes `requested_tokens` where there are enough. A request waits for Redis first; where Redis fails, it passes.
-Units    Whole seconds of Redis' clock, which is the simulated clock plus a phase drawn once per run.
+Units    Whole seconds of Redis' clock, which has a phase of its own and can be set.
 Source   Spring Cloud Gateway 5.0, META-INF/scripts/request_rate_limiter.lua (the rule) and
          filter/ratelimit/RedisRateLimiter.java (Config's setters; errors let a request pass).
-Omits    Response headers; empty keys (403); the time for which a client waits for a Redis that is away (Lettuce: 60 s)
-         before it has an error; a clock that is set back during a run (the rule itself knows it).
+Omits    Response headers; empty keys (403); the memory of its keys in Redis, so that maxmemory evicts none of them.
 Checked  experiments/validation/redis_rate_limiter.py, tests/properties/test_token_bucket.py,
          tests/real/test_redis_limiter.py
 """
@@ -30,8 +29,13 @@ LIBRARY_BURST_CAPACITY = 1
 class ScriptRunner(Protocol):
     """The Redis that the limiter runs on."""
 
-    def run_script(self) -> Activity:
-        """Wait for the round trip and for Redis' one command thread. Raises `CacheUnavailable` where Redis fails."""
+    def run_script(self, writes: bool = True) -> Activity:
+        """Wait for the round trip and for Redis' one command thread. Raises `CacheUnavailable` where Redis fails, or
+        has no memory for a script that writes."""
+
+    def clock_s(self) -> float:
+        """Redis' time of day."""
+        ...
 
 
 class SpringRedisSpec(Spec):
@@ -102,7 +106,7 @@ class SpringRedisLimiter:
     """Asks Redis, then decides by its clock; lets the request pass where Redis fails."""
 
     __slots__ = (
-        "_buckets", "_env", "_fail_open", "_granted", "_key_of", "_limits", "_phase_s", "_redis", "_refused", "path",
+        "_buckets", "_env", "_fail_open", "_granted", "_key_of", "_limits", "_redis", "_refused", "_writes", "path",
     )  # fmt: skip
 
     waits: ClassVar[bool] = True
@@ -115,8 +119,7 @@ class SpringRedisLimiter:
         burst_capacity = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
         self._limits = (spec.replenish_rate, burst_capacity, spec.requested_tokens)
         self._buckets: RecentBuckets[RedisBucketRule] = RecentBuckets(max(1, RedisBucketRule(*self._limits).ttl_s))
-        # A run that began on a whole second of Redis' clock would meet every refill at the same instants.
-        self._phase_s = context.streams.sequence(f"{context.path}.clock_phase").next()
+        self._writes = RedisBucketRule(*self._limits).ttl_s > 0
         self._granted = context.probe.count(f"{context.path}.granted")
         self._refused = context.probe.count(f"{context.path}.refused")
         self._fail_open = context.probe.count(f"{context.path}.fail_open")
@@ -134,7 +137,7 @@ class SpringRedisLimiter:
         """Let `request` pass or raise `RateLimited`, after the wait for Redis, which counts as its cache time."""
         asked_at = self._env.now
         try:
-            yield from self._redis.run_script()
+            yield from self._redis.run_script(self._writes)
         except CacheUnavailable:
             self._fail_open.add()
             return
@@ -147,7 +150,7 @@ class SpringRedisLimiter:
             raise RateLimited(self.path)
 
     def _decide(self, key: int) -> bool:
-        now_s = int(self._env.now + self._phase_s)
+        now_s = int(self._redis.clock_s())
         bucket = self._buckets.get(key, now_s)
         if bucket is None:
             bucket = RedisBucketRule(*self._limits)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from experiments.validation.redis_stand import Host
+from models.cache import RedisSpec
 from models.outcomes import CacheUnavailable, CallFailure, ClientGone, InstanceDied, RateLimited
 from models.request import Request
 from models.spec import Context
@@ -130,13 +132,17 @@ def test_arrivals_at_the_refill_rate_pass_in_simulated_time() -> None:
 class FakeRedis:
     """Answers after 2 ms, or raises what it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: Environment) -> None:
+        self.env = env
         self.failure: Failure | None = None
 
-    def run_script(self) -> Activity:
+    def run_script(self, writes: bool = True) -> Activity:
         yield 0.002
         if self.failure is not None:
             raise self.failure
+
+    def clock_s(self) -> float:
+        return self.env.now
 
 
 class Setup:
@@ -145,7 +151,7 @@ class Setup:
     def __init__(self) -> None:
         self.env = Environment()
         self.probe = Counting(self.env)
-        self.redis = FakeRedis()
+        self.redis = FakeRedis(self.env)
         spec = SpringRedisSpec(key="user", replenish_rate=1, burst_capacity=1, cache="redis")
         self.limiter = spec.build(Context(self.env, Streams(1, 0), self.probe, "limit"), self.redis)
         self.ended: list[Any] = []
@@ -205,7 +211,9 @@ def test_runs_begin_at_different_phases_of_redis_second() -> None:
     def crossings(replication: int) -> list[bool]:
         env = Environment()
         spec = SpringRedisSpec(key="user", replenish_rate=1, burst_capacity=1, cache="redis")
-        limiter = spec.build(Context(env, Streams(3, replication), NullProbe(env), "limit"), FakeRedis())
+        context = Context(env, Streams(3, replication), NullProbe(env), "redis")
+        redis = RedisSpec.model_validate({"command_cpu": "0s", "round_trip": "2ms"}).build(context, Host(env))
+        limiter = spec.build(context.at("limit"), redis.scripts("gateway"))
         passed: list[bool] = []
 
         def ask() -> Activity:
@@ -235,7 +243,7 @@ def test_buckets_of_users_long_gone_are_forgotten(kind: str) -> None:
         limiter = Bucket4jGreedySpec(key="user", refill="10/s").build(context)
     else:
         spec = SpringRedisSpec(key="user", replenish_rate=20, burst_capacity=20, cache="redis")
-        limiter = spec.build(context, FakeRedis())
+        limiter = spec.build(context, FakeRedis(env))
     most = 0
 
     def visit() -> Activity:
