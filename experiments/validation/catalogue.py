@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.validation.bucket4j import BUCKET4J
+from experiments.validation.bulkhead import BULKHEAD
 from experiments.validation.check import Check, Component, LeftOut
+from experiments.validation.circuit_breaker import CIRCUIT_BREAKER
 from experiments.validation.gateway_filters import GATEWAY
+from experiments.validation.guards import GUARDS
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
 from experiments.validation.prometheus import PROMETHEUS
+from experiments.validation.rate_limiter import RATE_LIMITER
 from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
+from experiments.validation.retry import RETRY
 from experiments.validation.theory import NETWORKS, POOL, QUEUES, SHARING, SYSTEMS
+from experiments.validation.thread_pool_bulkhead import THREAD_POOL_BULKHEAD
+from experiments.validation.time_limiter import TIME_LIMITER
 from experiments.validation.window_limits import WINDOWS
 
 COMPONENTS: Sequence[Component] = (
@@ -20,6 +27,13 @@ COMPONENTS: Sequence[Component] = (
     WINDOWS,
     LIMIT_REQ,
     LIMIT_CONN,
+    CIRCUIT_BREAKER,
+    TIME_LIMITER,
+    BULKHEAD,
+    THREAD_POOL_BULKHEAD,
+    RETRY,
+    RATE_LIMITER,
+    GUARDS,
     GATEWAY,
     PROMETHEUS,
     KUBERNETES,
