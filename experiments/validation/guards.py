@@ -126,7 +126,9 @@ def _not_permitted() -> None:
         expect(bench.count("breaker.not_permitted"), refusals)
 
 
-@GUARDS.check("CircuitBreaker → RateLimiter", "the wait for a permit counts as the call's duration, a refusal as failed")
+@GUARDS.check(
+    "CircuitBreaker → RateLimiter", "the wait for a permit counts as the call's duration, a refusal as failed"
+)
 def _limiter_inside() -> None:
     bench = Bench(
         breaker={**TWO, "slow_call_duration_threshold": "500ms"},

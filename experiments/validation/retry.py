@@ -33,7 +33,7 @@ def failing(env: Environment, calls: list[float]) -> Activity:
     yield
 
 
-def retried(env: Environment, retry: Retry, call: Any) -> Activity:
+def retried(retry: Retry, call: Any) -> Activity:
     """`call()` made again as often as `retry` says."""
     failures = 0
     while True:
@@ -56,7 +56,7 @@ def calls_of(**settings: Any) -> list[float]:
 
     def run() -> Activity:
         try:
-            yield from retried(env, retry, lambda: failing(env, calls))
+            yield from retried(retry, lambda: failing(env, calls))
         except Failed:
             calls.append(env.now)
 
@@ -136,7 +136,7 @@ def _amplification() -> None:
 
     def layer(depth: int) -> Activity:
         inner = (lambda: failing(env, calls)) if depth == 2 else (lambda: layer(depth + 1))
-        yield from retried(env, retries[depth], inner)
+        yield from retried(retries[depth], inner)
 
     def client() -> Activity:
         try:
