@@ -9,7 +9,8 @@ Units    Whole milliseconds and thousandths of a request, as nginx counts them; 
 Source   nginx 1.22.1, src/http/modules/ngx_http_limit_req_module.c; src/core/ngx_slab.c (how many 128-byte states fit).
          `delay` is of 1.15.7, the dry run of 1.17.1.
 Omits    Limits of single locations: these hold for all that comes through this nginx. Keys that are empty or longer
-         than 48 bytes; more than one worker reading the clock.
+         than 48 bytes; more than one worker reading the clock; the steps of that clock, which on Linux is
+         CLOCK_MONOTONIC_COARSE (up to 4 ms behind at 250 Hz).
 Checked  experiments/validation/nginx_limits.py, tests/properties/test_request_limits.py,
          tests/unit/test_nginx_limits.py, tests/real/test_nginx_limits.py
 """
