@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.jvm_figures import jvms, listeners
 from experiments.recovery import recovery_figures
 from experiments.waste import waste
 from models.outcomes import Outcome
@@ -40,6 +41,9 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
         "machines": _machines(instruments, spec, by_container),
         "caches": _caches(instruments, spec),
         "limiters": _limiters(instruments, spec),
+        "upstreams": _upstreams(instruments, spec),
+        "jvms": jvms(instruments, span_s),
+        "listeners": listeners(instruments),
         "waste": waste(instruments, requests, span_s),
         "recoveries": recovery_figures(replication),
     }
@@ -224,7 +228,38 @@ def _limiters(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
     for name, balancer in spec.load_balancers.items():
         paths += [f"load_balancers.{name}.limit_req.{zone}" for zone in balancer.limit_req]
         paths += [f"load_balancers.{name}.limit_conn.{zone}" for zone in balancer.limit_conn]
+        paths.append(f"load_balancers.{name}.worker_connections")
+        for upstream, upstream_spec in balancer.upstreams.items():
+            if upstream_spec.max_conns:
+                paths.append(f"load_balancers.{name}.upstreams.{upstream}.max_conns")
     return {path: _limiter(instruments, path) for path in paths}
+
+
+def _upstreams(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
+    """What every upstream of every nginx did, in all its workers."""
+    counts, tree = instruments.counts, {}
+    for name, balancer in spec.load_balancers.items():
+        for upstream in balancer.upstreams:
+            path = f"load_balancers.{name}.upstreams.{upstream}"
+            peers: Tree = {}
+            tries = failures = 0
+            for at, number in counts.items():
+                if at.startswith(f"{path}.peers.") and at.endswith(".tries"):
+                    at = at.removesuffix(".tries")
+                    failed = counts[f"{at}.failures"]
+                    peers[at.removeprefix(f"{path}.peers.")] = {"tries": number, "failures": failed}
+                    tries += number
+                    failures += failed
+            reused = counts.get(f"{path}.reused")
+            tree[path] = {
+                "tries": tries,
+                "failures": failures,
+                "retries": counts[f"{path}.retries"],
+                "no_live": counts[f"{path}.no_live_upstream"],
+                "reused_share": None if reused is None or not tries else reused / tries,
+                "peers": peers,
+            }
+    return tree
 
 
 def _limiter(instruments: InstrumentFigures, path: str) -> Tree:

@@ -17,6 +17,7 @@ from experiments.alerts import judge_alerts
 from experiments.bottleneck import candidates, describe
 from experiments.errors import InputError
 from experiments.figures import figures
+from experiments.recovery import judge_recovery
 from models.system import ObjectiveSpec, SystemSpec
 from sim.replication import Replication, combined_digest
 from sim.statistics import Estimate, estimates, flatten
@@ -84,9 +85,10 @@ def put_together(
         "digest": combined_digest(replications),
         **tree,
         "breakers": _breakers(replications),
+        "recovery": judge_recovery(replications),
         "alerts": judge_alerts(spec, replications),
         "objectives": [_judge(name, objective, merged) for name, objective in spec.objectives.items()],
-        "bottleneck": describe(ranked[0], setting_value(spec, ranked[0].limit.setting)) if ranked else None,
+        "bottleneck": describe(ranked[0], limit_value(spec, ranked[0].limit, tree)) if ranked else None,
         "audit": _audit(replications),
         "notes": _notes(replications),
         "not_modelled": list(spec.not_modelled),
@@ -113,7 +115,7 @@ def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
         for part in parents:
             node = node.setdefault(part, {})
         node[last] = int(value) if value is not None and isfinite(value) and value == int(value) else value
-    for name in ("endpoints", "stations", "containers", "machines", "caches", "limiters"):
+    for name in ("endpoints", "stations", "containers", "machines", "caches", "limiters", "jvms", "listeners", "recoveries"):
         tree.setdefault(name, {})
     _restore_empty(tree["requests"])
     for endpoint in tree["endpoints"].values():
@@ -214,6 +216,12 @@ def _wall(replications: Sequence[Replication], wall_s: float) -> dict[str, Any]:
         "events": events,
         "events_per_request": round(events / requests, 2) if requests else None,
     }
+
+
+def limit_value(spec: SystemSpec, limit: Limit, tree: Mapping[str, Any]) -> Any:
+    """The value of the setting behind a limit; where it is left to the component, what that has made of it."""
+    value = setting_value(spec, limit.setting)
+    return tree["stations"][limit.station]["servers"] if value is None and limit.kind == "station" else value
 
 
 def setting_value(spec: SystemSpec, path: str) -> Any:

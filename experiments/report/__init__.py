@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from experiments.report import sections
+from experiments.report import runtime, sections, storms
 from experiments.report.cells import Document, as_lines
 
 
@@ -29,9 +29,15 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     yield "VERDICT", sections.verdict(document)
     yield "REQUESTS", sections.requests(document)
     yield "RESPONSE TIMES in ms", sections.latency(document)
+    if document["recovery"]:
+        yield "RECOVERY once the cause was gone", storms.recovery(document)
     yield "WHAT USERS SEE, by endpoint", sections.endpoints(document)
     yield "STATIONS, the busiest first", sections.stations(document)
     yield "MACHINES AND CONTAINERS", sections.containers(document)
+    if document["jvms"]:
+        yield "JVMS", runtime.jvms(document)
+    if document["listeners"]:
+        yield "LISTENING SOCKETS", runtime.listeners(document)
     if document["caches"]:
         yield "CACHES", sections.caches(document)
     if document["alerts"]:

@@ -21,6 +21,7 @@ from experiments.report.cells import (
     new_table,
     writer_of,
 )
+from experiments.report.storms import waste_lines
 
 MARKS = {"met": ("✓", "green"), "breached": ("✗", "red"), "undecided": ("?", "yellow")}
 SHOWN_STATIONS = 12
@@ -102,15 +103,7 @@ def requests(document: Document) -> RenderableType:
         f"throughput {as_number(document['throughput_per_s'])}/s, goodput {as_number(document['goodput_per_s'])}/s"
         f"{interval_after(document, '/goodput_per_s', as_number)}"
     )
-    waste = document["waste"]
-    lines: list[RenderableType] = [table, Text(rates)]
-    if waste["bursts"] or waste["calls_left"]:
-        lines.append(
-            Text(
-                f"waste: {as_number(waste['cpu_s'])} CPU-seconds for callers who had gone, "
-                f"{as_count(waste['calls_left'])} calls left"
-            )
-        )
+    lines: list[RenderableType] = [table, Text(rates), *waste_lines(document["waste"])]
     return Group(*lines)
 
 
