@@ -1,4 +1,4 @@
-"""The Redis token bucket beside a real Redis: one seeded trace, one script, decision by decision."""
+"""Limiters that are scripts beside a real Redis: one seeded trace, one script, decision by decision."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from models.token_bucket import RedisBucketRule
+from models.window_limit import AnchoredWindow, FixedWindow, SlidingCounter, SlidingLog
 
 FIDELITY = "1.1"
 
@@ -190,3 +191,105 @@ def test_a_full_redis_answers_with_an_error(redis: Connection) -> None:
             redis.ask(*evaluate(digest, "a", (5, 5, 1), 1000))
     finally:
         redis.ask("CONFIG", "SET", "maxmemory", 0)
+
+
+MS = 1_000_000
+LIMIT, PERIOD_MS = 5, 400
+
+FIXED = """
+-- One count per period of the clock; the period is part of the key.
+local limit, period, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local key = KEYS[1] .. ':' .. math.floor(now / period)
+if tonumber(redis.call('GET', key) or 0) >= limit then return {0} end
+redis.call('INCR', key)
+redis.call('PEXPIRE', key, 600000)
+return {1}
+"""
+
+LOG = """
+-- The instants of what passed, as a sorted set.
+local limit, period, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - period)
+if redis.call('ZCARD', KEYS[1]) >= limit then return {0} end
+local serial = redis.call('INCR', KEYS[1] .. ':serial')
+redis.call('ZADD', KEYS[1], now, serial)
+redis.call('PEXPIRE', KEYS[1], 600000)
+return {1}
+"""
+
+COUNTER = """
+-- This period's count, and the last one's by the share of it that is less than a period ago. Whole milliseconds.
+local limit, period, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local number = math.floor(now / period)
+local this, last = KEYS[1] .. ':' .. number, KEYS[1] .. ':' .. (number - 1)
+local left = period - (now - number * period)
+local weighed = tonumber(redis.call('GET', last) or 0) * left + tonumber(redis.call('GET', this) or 0) * period
+if weighed >= limit * period then return {0} end
+redis.call('INCR', this)
+redis.call('PEXPIRE', this, 600000)
+return {1}
+"""
+
+
+def instants(seed: int) -> list[tuple[str, int]]:
+    """Bursts and pauses of some users: (key, millisecond)."""
+    random = Random(seed)
+    now_ms, visits = 1_700_000_000_000, []
+    for _ in range(600):
+        now_ms += random.choices([0, 1, random.randint(2, 60), random.randint(60, 1500)], [0.4, 0.2, 0.35, 0.05])[0]
+        visits.append((random.choice("abc"), now_ms))
+    return visits
+
+
+@pytest.mark.parametrize(
+    ("script", "window"), [(FIXED, FixedWindow), (LOG, SlidingLog), (COUNTER, SlidingCounter)],
+    ids=["fixed window", "sliding log", "sliding counter"],
+)  # fmt: skip
+def test_windows_decide_like_their_scripts(
+    redis: Connection, script: str, window: type[FixedWindow | SlidingLog | SlidingCounter]
+) -> None:
+    """FIDELITY 1.3: the clock is an argument, so that every decision can be compared."""
+    redis.ask("FLUSHALL")
+    digest = redis.ask("SCRIPT", "LOAD", script)
+    visits = instants(3)
+    redis.send(*(("EVALSHA", digest, 1, key, LIMIT, PERIOD_MS, now_ms) for key, now_ms in visits))
+    answers = [redis.reply() for _ in visits]
+    windows = {key: window(LIMIT, PERIOD_MS * MS) for key in "abc"}
+    decided = [[int(windows[key].admit(now_ms * MS))] for key, now_ms in visits]
+    assert answers == decided
+    assert 100 < decided.count([1]) < 500
+
+
+ANCHORED = """
+-- INCR, and EXPIRE with the first; Redis' own clock ends the window. Says when it ran, in microseconds.
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local now = redis.call('TIME')
+return {count <= tonumber(ARGV[1]) and 1 or 0, now[1] * 1000000 + now[2]}
+"""
+ANCHORED_MS = 415
+"""Between two multiples of the pauses, so that hardly any request comes when a window ends."""
+NEAR_US = 3000
+"""So near the end of a window the two clocks (the script's and that of keys, in whole ms) may not agree."""
+
+
+def test_an_anchored_window_is_incr_and_expire(redis: Connection) -> None:
+    """FIDELITY 1.3: the model is given the instants at which Redis ran the script."""
+    digest = redis.ask("SCRIPT", "LOAD", ANCHORED)
+    random = Random(4)
+    for attempt in range(10):
+        window, decided, answers, is_clear = AnchoredWindow(LIMIT, ANCHORED_MS * MS), [], [], True
+        for _ in range(60):
+            reply = redis.ask("EVALSHA", digest, 1, f"attempt-{attempt}", LIMIT, ANCHORED_MS)
+            assert isinstance(reply, list)
+            passes, now_us = reply
+            from_end_us = now_us - window.ends_at_ns // 1000
+            is_clear = is_clear and abs(from_end_us) > NEAR_US
+            answers.append(passes)
+            decided.append(int(window.admit(now_us * 1000)))
+            time.sleep(random.choice([0.0, 0.0, 0.03, 0.06]))
+        if is_clear:
+            break
+    assert is_clear, "every attempt met the end of a window within some milliseconds"
+    assert answers == decided
+    assert 10 < sum(answers) < 50
