@@ -11,6 +11,7 @@ from typing import Any
 from experiments.jvm_figures import jvms, listeners
 from experiments.recovery import recovery_figures
 from experiments.waste import waste
+from experiments.calls import call_limiters, calls
 from models.outcomes import Outcome
 from models.system import SystemSpec, containers
 from sim.recorder import InstrumentFigures, RequestFigures
@@ -44,6 +45,7 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
         "upstreams": _upstreams(instruments, spec),
         "jvms": jvms(instruments, span_s),
         "listeners": listeners(instruments),
+        "calls": calls(instruments, spec),
         "waste": waste(instruments, requests, span_s),
         "recoveries": recovery_figures(replication),
     }
@@ -223,7 +225,7 @@ LOCAL_COUNTS = ("hits", "misses", "evictions", "stale_hits")
 
 
 def _limiters(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
-    """Every limiter: of the gateway, and of every nginx."""
+    """Every limiter: of the gateway, of every nginx, and of calls between services."""
     paths = [] if spec.gateway is None else [f"gateway.rate_limits.{name}" for name in spec.gateway.rate_limits]
     for name, balancer in spec.load_balancers.items():
         paths += [f"load_balancers.{name}.limit_req.{zone}" for zone in balancer.limit_req]
@@ -232,6 +234,7 @@ def _limiters(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
         for upstream, upstream_spec in balancer.upstreams.items():
             if upstream_spec.max_conns:
                 paths.append(f"load_balancers.{name}.upstreams.{upstream}.max_conns")
+    paths += call_limiters(spec)
     return {path: _limiter(instruments, path) for path in paths}
 
 

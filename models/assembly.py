@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from models.cache import Redis
 from models.client import Client, build_client
 from models.connection_pool import Hikari
 from models.gateway import Connections, Gateway, GatewaySpec, Keyed, KeyResolver, PooledProxy, PooledService
-from models.jvm import Jvm, JvmSpec
+from models.jvm import JavaRoute, Jvm, JvmSpec
 from models.machine import Container, ContainerSpec
 from models.proxy import Proxy
 from models.replica import Replica, TomcatSpec
@@ -218,9 +217,7 @@ class System:
     def _guard(self, context: Context, where: str, spec: ServiceSpec, step: CallStepSpec, replica: Replica) -> None:
         """Put what a call step has around its calls into a replica."""
         service, at = context.path.rpartition(".")[0], context.at(where)
-        cpus, cores = spec.limits.cpus, self.spec.machines[spec.machine].cores
-        processors = cores if cpus is None else ceil(cpus)  # as the JVM counts them
-        guards = Guards(at, step, self.services[step.service], replica.host, processors)
+        guards = Guards(at, step, self.services[step.service], replica.host, replica.host.cpus)
         replica.guards[f"{service}.{where}"] = guards
         if guards.breaker is not None:
             self.breakers[guards.breaker.path] = guards.breaker
@@ -231,7 +228,7 @@ class System:
         pool = step.thread_pool_bulkhead
         if pool is not None:
             given = f"{service}.{where}.thread_pool_bulkhead.max_thread_pool_size"
-            default = f"machines.{spec.machine}.cores" if cpus is None else f"{service}.limits.cpus"
+            default = f"machines.{spec.machine}.cores" if spec.limits.cpus is None else f"{service}.limits.cpus"
             setting = default if pool.max_thread_pool_size is None else given
             self._limit(f"{at.path}.thread_pool_bulkhead", setting, "station")
 
@@ -251,6 +248,13 @@ class System:
             self._limit(f"{context.path}.limit_req.{zone}", f"{context.path}.limit_req.{zone}.rate", "rate")
         for zone in spec.limit_conn:
             self._limit(f"{context.path}.limit_conn.{zone}", f"{context.path}.limit_conn.{zone}.connections", "rate")
+        for number in range(1, spec.workers + 1):
+            self._limit(f"{context.path}.worker-{number}", f"{context.path}.workers", "station")
+        self._limit(f"{context.path}.worker_connections", f"{context.path}.worker_connections", "rate")
+        for upstream, upstream_spec in spec.upstreams.items():
+            if upstream_spec.max_conns:
+                at = f"{context.path}.upstreams.{upstream}.max_conns"
+                self._limit(at, at, "rate")
         return proxy
 
     def _build_gateway(self) -> Gateway | None:
@@ -270,7 +274,8 @@ class System:
             has_limit = spec.response_timeout is not None
             self._connections = Connections(context.at("connections"), spec.connections, has_limit)
         gateway = Gateway(context, spec, host, limiters, bulkheads)
-        host.on_killed = gateway.die
+        jvm = self._gateway_jvm = self._jvm(context, spec.jvm, host, spec.loops or host.cpus)
+        host.on_killed = gateway.die if jvm is None else _both(gateway.die, jvm.die)
         self.breakers.update((each.path, each.breaker) for each in gateway.breakers.values())
         return gateway
 
@@ -312,8 +317,11 @@ class System:
         if "gateway" in through:
             assert self._gateway is not None
             target = f"load_balancers.{balancers[0]}" if balancers else f"services.{service}"
+            if balancers:
+                hop = self._proxies[balancers[0]].for_gateway()
             hop = self._pooled(hop, balancers[0] if balancers else None, service)
-            return self._gateway.route_to(hop, service, target, bool(balancers), is_left), visit
+            route: Any = self._gateway.route_to(hop, service, target, bool(balancers), is_left)
+            return (route if self._gateway_jvm is None else JavaRoute(self._gateway_jvm, route)), visit
         return (hop if balancers or not is_left else _Detached(self.env, hop)), visit
 
     def _pooled(self, hop: Any, balancer: str | None, service: str) -> Any:

@@ -1,24 +1,34 @@
 """Nginx in its container: what it burns for a request, and which of its upstreams gets it.
 
-Models   A request burns nginx's CPU, passes its limits (limit_req, then limit_conn), and goes to a server of the
-         upstream of its service.
-Source   nginx 1.22.1; the upstream's behaviour is `models.load_balancer`'s.
-Checked  tests/unit/test_assembly.py, tests/e2e/test_fields.py
+Models   A connection comes to any of the worker processes, all as likely. A worker that has no connection left closes
+         it at once. Else the request burns CPU in the worker's one thread, passes nginx's limits (limit_req, then
+         limit_conn), and goes to a server of the upstream of its service. A request has a connection of its own, which
+         counts while it is in nginx. What comes from the gateway has the gateway's address, unless real_ip.
+Source   nginx 1.22.1; src/event/ngx_event_accept.c and src/core/ngx_connection.c (connections of a worker: listening
+         socket and channel to the master count, two in all); the upstream's behaviour is `models.load_balancer`'s.
+Checked  experiments/validation/nginx_upstream.py, tests/unit/test_proxy.py, tests/e2e/test_fields.py,
+         tests/real/test_nginx_balancing.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from models.connection_limit import ConnectionLimit, LimitsConnections
 from models.leaky_bucket import LimitsRequests, RequestLimit
-from models.load_balancer import NginxSpec, Target, Upstream
+from models.load_balancer import Address, NginxSpec, Target, Upstream, Worker
 from models.machine import ContainerSpec
-from models.outcomes import ConnectionRefused
+from models.outcomes import ConnectionClosed, ConnectionRefused
 from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity
+from sim.resources import Permits
+
+OWN_CONNECTIONS: Final = 2
+"""Of a worker's connections, those it needs itself: its listening socket and its channel to the master process."""
+GATEWAY_ADDRESS: Final[Address] = (172, 18, 0, 2)
+"""The gateway's, in a network of Docker (assumed)."""
 
 
 class LoadBalancerSpec(ContainerSpec, NginxSpec, LimitsRequests, LimitsConnections):
@@ -36,10 +46,32 @@ class Host(Protocol):
     def leave(self, light: Any) -> None: ...
 
 
-class Proxy:
-    """A load balancer's container: its CPU first, then the upstream of the service."""
+class Hop(Protocol):
+    """Somewhere a visit can be sent."""
 
-    __slots__ = ("_cpu", "_env", "_host", "_path", "_rate", "_upstreams")
+    def handle(self, request: Request, visit: Visit) -> Activity: ...
+
+
+class _Process:
+    """A worker process: its one thread, its connections, and its own view of the upstreams, by service."""
+
+    __slots__ = ("from_gateway", "hops", "thread", "upstreams", "worker")
+
+    def __init__(self, worker: Worker, thread: Permits) -> None:
+        self.worker = worker
+        self.thread = thread
+        self.upstreams: dict[str, Upstream] = {}
+        self.hops: dict[str, Hop] = {}
+        self.from_gateway: dict[str, Hop] = {}
+        """The same for requests whose clients are known by the gateway's address."""
+
+
+class Proxy:
+    """A load balancer's container: a worker's thread first, then the upstream of the service."""
+
+    __slots__ = (
+        "_accepted", "_choose", "_cpu", "_env", "_host", "_is_blind", "_path", "_processes", "_rate", "_turned_away",
+    )  # fmt: skip
 
     def __init__(
         self, context: Context, spec: LoadBalancerSpec, host: Host, targets: Mapping[str, Sequence[Target]]
@@ -51,33 +83,93 @@ class Proxy:
         self._cpu = context.streams.draws(f"{context.path}.cpu", spec.cpu.distribution())
         self._rate = RequestLimit(context, spec) if spec.limit_req else None
         connections = ConnectionLimit(context, spec) if spec.limit_conn else None
-        self._upstreams: dict[str, Upstream | _Limited] = {}
-        for name, upstream in spec.upstreams.items():
-            hop = upstream.build(context.at("upstreams").at(name), targets[upstream.service])
-            is_limited = self._rate is not None or connections is not None
-            self._upstreams[upstream.service] = _Limited(context, hop, self._rate, connections) if is_limited else hop
+        self._is_blind = not spec.real_ip
+        self._accepted = context.probe.count(f"{context.path}.worker_connections.granted")
+        self._turned_away = context.probe.count(f"{context.path}.worker_connections.refused")
+        self._choose = (
+            None if spec.workers == 1 else context.streams.choices(f"{context.path}.worker", [1.0] * spec.workers)
+        )
+        self._processes = [_process(context, spec, number) for number in range(1, spec.workers + 1)]
+        is_limited = self._rate is not None or connections is not None
+        for process in self._processes:
+            for name, upstream_spec in spec.upstreams.items():
+                at, service = context.at("upstreams").at(name), upstream_spec.service
+                if process is self._processes[0]:
+                    upstream = Upstream(at, upstream_spec, targets[service], spec.release, process.worker)
+                else:
+                    upstream = self._processes[0].upstreams[service].beside(process.worker)
+                process.upstreams[service] = upstream
+                for hops, hop in (
+                    (process.hops, upstream),
+                    (process.from_gateway, upstream.seen_from(at, GATEWAY_ADDRESS)),
+                ):
+                    hops[service] = _Limited(context, hop, self._rate, connections) if is_limited else hop
 
     def forget(self) -> None:
-        """Nginx was killed, and its shared memory with it."""
+        """Nginx was killed, and its memory with it, shared or not."""
         if self._rate is not None:
             self._rate.forget()
+        for process in self._processes:
+            for upstream in process.upstreams.values():
+                upstream.forget()
+
+    def for_gateway(self) -> Hop:
+        """What the gateway sends its requests to."""
+        return _FromGateway(self) if self._is_blind else self
 
     def handle(self, request: Request, visit: Visit) -> Activity:
-        host = self._host
+        process = self.process_for(request, visit)
+        return self.carry(request, visit, process, process.hops)
+
+    def process_for(self, request: Request, visit: Visit) -> _Process:
+        """The worker that accepts a request's connection."""
+        choose = self._choose
+        return self._processes[0 if choose is None else choose.at(request.identity, visit.lane)]
+
+    def carry(self, request: Request, visit: Visit, process: _Process, hops: Mapping[str, Hop]) -> Activity:
+        """A request's way through a worker."""
+        env, host, worker, thread = self._env, self._host, process.worker, process.thread
         if not host.is_up:
             raise ConnectionRefused(self._path)
+        if not worker.take(env.now):
+            self._turned_away.add()
+            raise ConnectionClosed(self._path)
+        self._accepted.total += 1
         light = host.enter()
         try:
-            began_at_s = self._env.now
+            began_at_s = env.now
             demand_s = self._cpu.at(request.identity)
-            throttled_s = (yield host.run(demand_s)) or 0.0
+            _ = thread.acquire() or (yield)
+            try:
+                throttled_s = (yield host.run(demand_s)) or 0.0
+            finally:
+                thread.release()
             burned_s = demand_s / host.speed
             request.cpu_s += burned_s
             request.throttled_s += throttled_s
-            request.wait_s += max(0.0, self._env.now - began_at_s - burned_s - throttled_s)
-            yield from self._upstreams[visit.service].handle(request, visit)
+            request.wait_s += max(0.0, env.now - began_at_s - burned_s - throttled_s)
+            yield from hops[visit.service].handle(request, visit)
         finally:
+            worker.free += 1
             host.leave(light)
+
+
+def _process(context: Context, spec: LoadBalancerSpec, number: int) -> _Process:
+    station = context.probe.station(f"{context.path}.worker-{number}", 1, "worker")
+    return _Process(Worker(spec.worker_connections - OWN_CONNECTIONS), Permits(context.env, 1, station))
+
+
+class _FromGateway:
+    """The way in for what the gateway sends: for nginx it all comes from one address."""
+
+    __slots__ = ("_proxy",)
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+
+    def handle(self, request: Request, visit: Visit) -> Activity:
+        process = self._proxy.process_for(request, visit)
+        return self._proxy.carry(request, visit, process, process.from_gateway)
 
 
 class _Limited:
@@ -87,7 +179,7 @@ class _Limited:
     __slots__ = ("_connections", "_env", "_hop", "_rate")
 
     def __init__(
-        self, context: Context, hop: Upstream, rate: RequestLimit | None, connections: ConnectionLimit | None
+        self, context: Context, hop: Hop, rate: RequestLimit | None, connections: ConnectionLimit | None
     ) -> None:
         self._env = context.env
         self._hop = hop

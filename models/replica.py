@@ -26,6 +26,7 @@ from models.outcomes import ConnectionRefused
 from models.request import Request, Visit
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, Spec
 from sim.environment import Activity, Light
+from sim.probe import Count
 from sim.resources import Permits
 
 
@@ -107,6 +108,7 @@ class Host(Protocol):
     is_listed: bool
     is_started: bool
     path: str
+    deaths: Count
     speed: float
     cpus: int
 

@@ -140,11 +140,8 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
             path = f"load_balancers.{name}.upstreams.{upstream_name}"
             yield from _known(f"{path}.service", upstream.service, spec.services, "services")
             service_spec = spec.services.get(upstream.service)
-            if service_spec and upstream.weights is not None and len(upstream.weights) != service_spec.replicas:
-                yield (
-                    f"{path}.weights: must have one weight for each of the {service_spec.replicas} replicas of "
-                    f"{upstream.service}, got {len(upstream.weights)}. Add or remove weights, or leave them out."
-                )
+            for misfit in upstream.misfits(service_spec.replicas) if service_spec else ():
+                yield f"{path}.{misfit}"
     yield from _gateway_problems(spec)
     yield from database_problems(spec.databases)
     for name in spec.traffic.mix:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
-Balancing = Literal["round_robin", "least_conn"]
+from models.load_balancer.search import LAST_TRY, Search
 
 NEVER: Final = -(1 << 62)
 """A second long before any other."""
@@ -14,50 +14,92 @@ NEVER: Final = -(1 << 62)
 class Peer:
     """What nginx remembers of a server."""
 
-    __slots__ = ("accessed_s", "checked_s", "connections", "current", "effective", "fails", "index", "weight")
+    __slots__ = (
+        "accessed_s", "checked_s", "connections", "current", "effective", "fails", "index", "is_down", "weight",
+    )  # fmt: skip
 
-    def __init__(self, index: int, weight: int) -> None:
+    def __init__(self, index: int, weight: int, is_down: bool = False) -> None:
         self.index = index
         self.weight = weight
-        self.effective = weight
+        self.is_down = is_down
+        """Marked `down` in the configuration: it gets nothing, and hash methods keep its keys in place."""
+        self.connections = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """As after a start of nginx; connections end by themselves."""
+        self.effective = self.weight
         """The weight it is chosen by: lowered by failures, raised by 1 with every selection it takes part in."""
         self.current = 0
-        self.connections = 0
         self.fails = 0
         self.accessed_s = self.checked_s = NEVER
         """Seconds of the last failure, and of the last failure or of the first request since that is long over."""
 
 
 class PeerSet:
-    """Chooses servers and learns from how they did. Decides; never waits. `now_s` is simulated time."""
+    """Chooses servers and learns from how they did. Decides; never waits. `now_s` is simulated time.
 
-    __slots__ = ("_fail_timeout_s", "_failing", "_least_conn", "_max_fails", "_phase_s", "peers")
+    A request is known by the servers it has tried (bit i: server i) and, where a key or chance finds its server, by
+    its `Search`. Who has come to the backup servers does not come back.
+    """
+
+    __slots__ = (
+        "_backup_bits", "_backups", "_fail_timeout_s", "_failing", "_has_limits", "_is_least_conn", "_is_random_two",
+        "_max_conns", "_max_fails", "_phase_s", "_primaries", "peers",
+    )  # fmt: skip
 
     def __init__(
-        self, weights: Sequence[int], balancing: Balancing, max_fails: int, fail_timeout_s: int, clock_phase_s: float
+        self,
+        weights: Sequence[int],
+        balancing: str,
+        max_fails: int,
+        fail_timeout_s: int,
+        clock_phase_s: float,
+        max_conns: int = 0,
+        backup: Collection[int] = (),
+        down: Collection[int] = (),
     ) -> None:
-        self.peers = [Peer(index, weight) for index, weight in enumerate(weights)]
+        """`backup` and `down`: indices of such servers. `max_conns` 0: no limit."""
+        self.peers = [Peer(index, weight, index in down) for index, weight in enumerate(weights)]
+        self._primaries = [peer for peer in self.peers if peer.index not in backup]
+        self._backups = [peer for peer in self.peers if peer.index in backup]
+        self._backup_bits = sum(1 << peer.index for peer in self._backups)
         self._failing = 0
-        """Peers with failures to their name: while there are none, all are eligible."""
-        self._least_conn = balancing == "least_conn"
+        """Peers with failures to their name: while there are none, all are eligible unless there are other limits."""
+        self._max_conns = max_conns
+        self._has_limits = bool(max_conns or down or backup)
+        self._is_least_conn = balancing == "least_conn"
+        self._is_random_two = balancing == "random_two"
         self._max_fails = max_fails
         self._fail_timeout_s = fail_timeout_s
         self._phase_s = clock_phase_s
 
-    def pick(self, now_s: float, tried: int = 0) -> int | None:
+    @property
+    def tries(self) -> int:
+        """Servers that a request can try."""
+        return sum(not peer.is_down for peer in self.peers)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a server has all the connections it may have."""
+        return bool(self._max_conns) and any(peer.connections >= self._max_conns for peer in self.peers)
+
+    def pick(self, now_s: float, tried: int = 0, search: Search | None = None) -> int | None:
         """The server for an attempt, now connected to; None: none is left. `tried`: bit i set, not server i again."""
         peers = self.peers
-        if len(peers) == 1:
-            peers[0].connections += 1
-            return 0
         second = int(now_s + self._phase_s)
-        candidates = peers if not (tried or self._failing) else self._eligible(tried, second)
-        if not candidates:
-            return None
-        if self._least_conn:
-            candidates = _least_connected(candidates)
-        # nginx takes turns among equals only; a least loaded server that has no equal is simply taken
-        chosen = candidates[0] if self._least_conn and len(candidates) == 1 else _next_in_turn(candidates)
+        if len(peers) == 1:
+            alone = peers[0]
+            if self._has_limits and (alone.is_down or 0 < self._max_conns <= alone.connections):
+                return None
+            alone.connections += 1
+            return 0
+        chosen = None if search is None else self._find(search, tried, second)
+        if chosen is None:
+            candidates = peers if not (tried or self._failing or self._has_limits) else self._eligible(tried, second)
+            if not candidates:
+                return None
+            chosen = self._in_turn(candidates)
         if second - chosen.checked_s > self._fail_timeout_s:
             chosen.checked_s = second
         chosen.connections += 1
@@ -85,15 +127,51 @@ class PeerSet:
                 return "up"
         return None
 
+    def forget(self) -> None:
+        """Nginx was killed, and what it had learnt is gone."""
+        self._failing = 0
+        for peer in self.peers:
+            peer.forget()
+
+    def _in_turn(self, candidates: list[Peer]) -> Peer:
+        if not self._is_least_conn:
+            return _next_in_turn(candidates)
+        candidates = _least_connected(candidates)
+        # nginx takes turns among equals only; a least loaded server that has no equal is simply taken
+        return candidates[0] if len(candidates) == 1 else _next_in_turn(candidates)
+
     def _eligible(self, tried: int, second: int) -> list[Peer]:
-        """Those not tried that have not failed too often, or not of late."""
-        max_fails, fail_timeout_s = self._max_fails, self._fail_timeout_s
-        return [
-            peer
-            for peer in self.peers
-            if not tried >> peer.index & 1
-            and (not 0 < max_fails <= peer.fails or second - peer.checked_s > fail_timeout_s)
-        ]
+        """Those not tried that may be used; backup servers only where no other may, and from then on."""
+        eligible: list[Peer] = []
+        if not tried & self._backup_bits:
+            eligible = [peer for peer in self._primaries if self._may_use(peer, tried, second)]
+        return eligible or [peer for peer in self._backups if self._may_use(peer, tried, second)]
+
+    def _may_use(self, peer: Peer, tried: int, second: int) -> bool:
+        """Whether it was not tried, is not full, and has not failed too often, or not of late."""
+        return not (
+            tried >> peer.index & 1
+            or peer.is_down
+            or (0 < self._max_fails <= peer.fails and second - peer.checked_s <= self._fail_timeout_s)
+            or 0 < self._max_conns <= peer.connections
+        )
+
+    def _find(self, search: Search, tried: int, second: int) -> Peer | None:
+        """The server that a key or chance leads to; None: after so many in vain, servers take turns."""
+        first: Peer | None = None
+        while search.tries <= LAST_TRY:
+            peer = self.peers[search.propose()]
+            if peer is not first and self._may_use(peer, tried, second):
+                if not self._is_random_two:
+                    if search.is_turn and peer.effective < peer.weight:
+                        peer.effective += 1
+                    return peer
+                if first is not None:
+                    is_fuller = peer.connections * first.weight > first.connections * peer.weight
+                    return first if is_fuller else peer
+                first = peer
+            search.go_on()
+        return None
 
 
 def _least_connected(candidates: list[Peer]) -> list[Peer]:

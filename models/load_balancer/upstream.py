@@ -2,100 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
-
-from models.distribution import DistributionSpec
-from models.load_balancer.peers import Balancing, PeerSet
-from models.outcomes import CallFailure, ConnectionRefused, InstanceDied, NoLiveUpstream, TimeLimitExceeded
+from models.load_balancer.keepalive import IdleLinks, Link, Worker
+from models.load_balancer.peers import PeerSet
+from models.load_balancer.search import Address, HashSearch, IpSearch, RandomSearch, Ring, RingSearch, Search, Shares
+from models.load_balancer.search import address_of as address_of_client
+from models.load_balancer.spec import HashKey, Trouble, UpstreamSpec
+from models.outcomes import (
+    CallFailure,
+    ConnectionRefused,
+    InstanceDied,
+    NoLiveUpstream,
+    NoWorkerConnection,
+    TimeLimitExceeded,
+)
 from models.request import Request, Visit
-from models.spec import Context, NonNegativeDuration, PositiveDuration, Spec
+from models.spec import Context
 from sim.environment import Activity
 from sim.patience import Cancelled, TimeLimit, TimeLimitReached
-
-_FROM = "(nginx 1.22)"
-
-Trouble = Literal["error", "timeout", "http_500", "http_502", "http_503", "http_504"]
-Condition = Literal[Trouble, "non_idempotent", "off"]
+from sim.probe import Count
 
 LANES_PER_ATTEMPT: Final = 1 << 32
 """Attempt n of a visit draws from the visit's lane plus n times this: above every lane that callers hand down."""
 
-_LISTED_AS: Final[dict[int, Trouble]] = {500: "http_500", 502: "http_502", 503: "http_503", 504: "http_504"}
+_LISTED_AS: Final[dict[int, Trouble]] = {
+    403: "http_403", 404: "http_404", 429: "http_429", 500: "http_500", 502: "http_502", 503: "http_503",
+    504: "http_504",
+}  # fmt: skip
+_NO_FAILURES: Final = ("http_403", "http_404")
+"""Answers that another server may be asked about, but that say nothing against the one that gave them."""
 
-
-class UpstreamSpec(Spec):
-    """The servers behind one name and how nginx treats them, under nginx's own names."""
-
-    service: str = Field(description="The service whose replicas are the servers.")
-    balancing: Balancing = Field(
-        default="round_robin",
-        description=f"Weighted round robin, or fewest active connections by weight. Default round_robin {_FROM}.",
-    )
-    weights: list[PositiveInt] | None = Field(
-        default=None, min_length=1, description=f"One weight per replica, in order. Default 1 each {_FROM}."
-    )
-    max_fails: NonNegativeInt = Field(
-        default=1, description=f"Failures after which a server is left out; 0: it never is. Default 1 {_FROM}."
-    )
-    fail_timeout: NonNegativeDuration = Field(
-        default=10.0,
-        description="Whole seconds for which it is left out, and after which a success clears its failures. "
-        f"Default 10s {_FROM}.",
-    )
-    connect_timeout: PositiveDuration = Field(default=60.0, description=f"proxy_connect_timeout. Default 60s {_FROM}.")
-    send_timeout: PositiveDuration = Field(default=60.0, description=f"proxy_send_timeout. Default 60s {_FROM}.")
-    read_timeout: PositiveDuration = Field(
-        default=60.0,
-        description="proxy_read_timeout: between two reads; answers come whole here, so it limits the response time. "
-        f"Default 60s {_FROM}.",
-    )
-    next_upstream: list[Condition] = Field(
-        default=["error", "timeout"],
-        min_length=1,
-        description=f"When a request goes on to the next server; off overrides. Default error, timeout {_FROM}.",
-    )
-    next_upstream_tries: NonNegativeInt = Field(
-        default=0, description=f"Attempts at most; 0: each server once. Default 0 {_FROM}."
-    )
-    next_upstream_timeout: NonNegativeDuration = Field(
-        default=0.0, description=f"Time after which no further attempt begins; 0: no limit. Default 0 {_FROM}."
-    )
-    connect_time: DistributionSpec = Field(
-        default="100us", validate_default=True, description="Time to connect to a server. Default 100us (assumed)."
-    )
-    send_time: DistributionSpec = Field(
-        default="0s", validate_default=True, description="Time to pass the request on. Default 0s (assumed)."
-    )
-
-    @field_validator("fail_timeout")
-    @classmethod
-    def _counts_whole_seconds(cls, value: float) -> float:
-        if value != int(value):
-            raise ValueError(f"must be whole seconds, as nginx counts them, got {value:g}s. Round it.")
-        return value
-
-    def build(self, context: Context, targets: Sequence[Target]) -> Upstream:
-        return Upstream(context, self, targets)
-
-
-class NginxSpec(Spec):
-    """What nginx does; where it runs is its container's business."""
-
-    cpu: DistributionSpec = Field(description="CPU time that nginx burns for one proxied request.")
-    upstreams: dict[str, UpstreamSpec] = Field(min_length=1, description="Upstreams by name, one for a service.")
-
-    @field_validator("upstreams")
-    @classmethod
-    def _one_for_a_service(cls, upstreams: dict[str, UpstreamSpec]) -> dict[str, UpstreamSpec]:
-        names: dict[str, str] = {}
-        for name, upstream in upstreams.items():
-            first = names.setdefault(upstream.service, name)
-            if first != name:
-                raise ValueError(f"{first} and {name} both lead to {upstream.service}. Remove one of them.")
-        return upstreams
+AddressOf = Callable[[Request], Address]
+BeginSearch = Callable[[Request, Visit], Search]
 
 
 class Server(Protocol):
@@ -105,6 +45,8 @@ class Server(Protocol):
     def path(self) -> str: ...
     @property
     def is_up(self) -> bool: ...
+    @property
+    def deaths(self) -> Count: ...
 
 
 class Target(Protocol):
@@ -128,26 +70,30 @@ class Ending(NamedTuple):
     """Whether anything had been sent, so that the server may have begun."""
 
 
+def client_address(request: Request) -> Address:
+    """Of the client itself."""
+    return address_of_client(request.ip)
+
+
 class Upstream:
-    """Carries visits to the servers of one upstream."""
+    """Carries visits to the servers of one upstream, in one worker process."""
 
     __slots__ = (
-        "_connect", "_connect_timeout_s", "_env", "_failures", "_listed", "_no_live", "_path", "_peers",
-        "_probe", "_read", "_repeats_sent", "_retries", "_send", "_send_timeout_s", "_targets", "_time_for_tries_s",
-        "_tries", "_tries_by_peer",
+        "_begin", "_connect", "_connect_timeout_s", "_env", "_failures", "_found_room", "_full", "_idle", "_kept",
+        "_listed", "_no_live", "_path", "_peers", "_phase_s", "_probe", "_read", "_repeats_sent", "_retries", "_reused",
+        "_send", "_send_timeout_s", "_spec", "_targets", "_time_for_tries_s", "_tries", "_tries_by_peer", "_worker",
     )  # fmt: skip
 
-    def __init__(self, context: Context, spec: UpstreamSpec, targets: Sequence[Target]) -> None:
+    def __init__(
+        self, context: Context, spec: UpstreamSpec, targets: Sequence[Target], release: tuple[int, ...], worker: Worker
+    ) -> None:
         path, streams, probe = context.path, context.streams, context.probe
-        if spec.weights is not None and len(spec.weights) != len(targets):
-            raise ValueError(f"{path}.weights: must be one per server, got {len(spec.weights)} for {len(targets)}")
+        for misfit in spec.misfits(len(targets)):
+            raise ValueError(f"{path}.{misfit}")
         self._env = context.env
         self._path = path
+        self._spec = spec
         self._targets = list(targets)
-        # A run that began on a whole second of the wall clock would bring servers back at the same instants.
-        phase_s = streams.sequence(f"{path}.clock_phase").next()
-        weights = spec.weights or [1] * len(targets)
-        self._peers = PeerSet(weights, spec.balancing, spec.max_fails, int(spec.fail_timeout), phase_s)
         self._connect = streams.draws(f"{path}.connect_time", spec.connect_time.distribution())
         self._send = streams.draws(f"{path}.send_time", spec.send_time.distribution())
         self._connect_timeout_s = spec.connect_timeout
@@ -156,59 +102,169 @@ class Upstream:
         conditions = frozenset(spec.next_upstream)
         self._listed = frozenset[str]() if "off" in conditions else conditions
         self._repeats_sent = "non_idempotent" in self._listed
-        self._tries = min(len(targets), spec.next_upstream_tries or len(targets))
         self._time_for_tries_s = spec.next_upstream_timeout or float("inf")
         self._probe = probe
         self._tries_by_peer = [probe.count(f"{path}.peers.{target.name}.tries") for target in targets]
         self._failures = [probe.count(f"{path}.peers.{target.name}.failures") for target in targets]
         self._retries = probe.count(f"{path}.retries")
         self._no_live = probe.count(f"{path}.no_live_upstream")
+        self._found_room = probe.count(f"{path}.max_conns.granted") if spec.max_conns else None
+        self._full = probe.count(f"{path}.max_conns.refused") if spec.max_conns else None
+        self._kept = spec.kept(release)
+        self._reused = probe.count(f"{path}.reused") if self._kept[0] else None
+        # A run that began on a whole second of the wall clock would bring servers back at the same instants.
+        self._phase_s = streams.sequence(f"{path}.clock_phase").next()
+        self._peers = self._new_peers()
+        self._tries = min(self._peers.tries, spec.next_upstream_tries or len(targets))
+        self._begin = self._search(context, client_address)
+        self._join(worker)
+
+    def _new_peers(self) -> PeerSet:
+        spec = self._spec
+        backup, down = [{number - 1 for number in numbers} for numbers in (spec.backup, spec.down)]
+        weights = spec.weights or [1] * len(self._targets)
+        return PeerSet(
+            weights, spec.balancing, spec.max_fails, int(spec.fail_timeout), self._phase_s, spec.max_conns, backup, down
+        )
+
+    def _search(self, context: Context, address_of: AddressOf) -> BeginSearch | None:
+        """How to begin a request's search, where servers do not simply take turns."""
+        spec = self._spec
+        weights = [peer.weight for peer in self._peers.peers]
+        shares = Shares(weights)
+        if spec.balancing == "ip_hash":
+            return lambda request, visit: IpSearch(shares, address_of(request))
+        if spec.balancing in ("random", "random_two"):
+            draw = context.streams.sequence(f"{self._path}.random").next
+            return lambda request, visit: RandomSearch(shares, draw)
+        if spec.hash_key is None:
+            return None
+        key_of = _key_of(spec.hash_key, address_of)
+        if spec.balancing == "hash":
+            return lambda request, visit: HashSearch(shares, key_of(request, visit))
+        ring = Ring([f"{target.name}:{spec.port}" for target in self._targets], weights)
+        return lambda request, visit: RingSearch(ring, key_of(request, visit))
+
+    def _join(self, worker: Worker) -> None:
+        spec, (kept, requests) = self._spec, self._kept
+        self._worker = worker
+        self._idle = (
+            IdleLinks(worker, kept, requests, spec.keepalive_timeout, spec.keepalive_time) if kept else None
+        )
+
+    def beside(self, worker: Worker) -> Upstream:
+        """The same upstream in another worker process, which knows of the servers what it has seen itself."""
+        other = self._copy()
+        if not self._spec.zone:
+            other._peers = self._new_peers()
+        other._join(worker)
+        return other
+
+    def seen_from(self, context: Context, address: Address) -> Upstream:
+        """The same upstream for requests that all come from one address: all but their key is shared."""
+        if self._spec.balancing != "ip_hash" and self._spec.hash_key != "ip":
+            return self
+        other = self._copy()
+        other._begin = self._search(context, lambda request: address)
+        return other
+
+    def _copy(self) -> Upstream:
+        other = object.__new__(Upstream)
+        for name in Upstream.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
 
     @property
     def connections(self) -> list[int]:
         """Attempts in progress, by server."""
         return [peer.connections for peer in self._peers.peers]
 
+    def forget(self) -> None:
+        """Nginx was killed: what it had learnt of the servers, and its connections to them, are gone."""
+        self._peers.forget()
+        if self._idle is not None:
+            self._idle.close()
+
     def handle(self, request: Request, visit: Visit) -> Activity:
         """Carry `visit` to a server, and on to others while that may help. Raises `CallFailure`."""
         env, peers = self._env, self._peers
         began_at_s, tried, left = env.now, 0, self._tries
+        search = None if self._begin is None else self._begin(request, visit)
         attempt = visit
         while True:
-            index = peers.pick(env.now, tried)
+            index = peers.pick(env.now, tried, search)
             if index is None:
-                self._no_live.add()
-                raise NoLiveUpstream(self._path)
+                raise self._nobody()
             tried |= 1 << index
             left -= 1
-            may_go_on = counts = False  # an interrupted attempt is nobody's failure
+            may_go_on = counts = is_kept = False
+            link = self._open(index)
+            is_reused = link is not None and link.requests > 1
             try:
-                ending = yield from self._attempt(index, request, attempt)
+                ending = yield from self._attempt(index, request, attempt, is_reused)
                 if ending is not None:
+                    if is_reused and ending.trouble == "error":
+                        left += 1  # the server may just have closed what was kept: that costs no try
                     in_time = env.now - began_at_s < self._time_for_tries_s
                     may_go_on = left > 0 and in_time and self._is_listed(ending, visit)
-                    counts = may_go_on or not ending.is_answer
+                    counts = ending.trouble not in _NO_FAILURES if may_go_on else not ending.is_answer
+                is_kept = ending is None or (ending.is_answer and not may_go_on)
             finally:
                 self._free(index, counts)
+                self._let_go(link, is_kept)
             if ending is None:
                 return
             if not may_go_on:
                 raise ending.failure
             self._retries.add()
-            attempt = Visit(visit.service, visit.endpoint, attempt.lane + LANES_PER_ATTEMPT, visit.idempotent)
+            attempt = visit.again(attempt.lane + LANES_PER_ATTEMPT)
 
-    def _attempt(self, index: int, request: Request, visit: Visit) -> Activity:
+    def _nobody(self) -> NoLiveUpstream:
+        self._no_live.add()
+        if self._full is not None and self._peers.is_crowded:
+            self._full.add()
+        return NoLiveUpstream(self._path)
+
+    def _open(self, index: int) -> Link | None:
+        """A connection to a server, kept or new; None: a new one, and none is ever kept."""
+        self._tries_by_peer[index].total += 1
+        if self._found_room is not None:
+            self._found_room.total += 1
+        worker, idle, now_s = self._worker, self._idle, self._env.now
+        link = None if idle is None else idle.take(index, now_s)
+        if link is not None:
+            assert self._reused is not None
+            self._reused.add()
+        elif worker.free > 0:
+            worker.free -= 1
+        elif not worker.take(now_s):
+            self._free(index, False)
+            raise NoWorkerConnection(self._path)
+        if idle is None:
+            return None
+        link = link or Link(index, self._targets[index].host, now_s)
+        link.requests += 1
+        return link
+
+    def _let_go(self, link: Link | None, is_kept: bool) -> None:
+        """An attempt is over: its connection is kept or closed."""
+        if link is None or not is_kept or self._idle is None:
+            self._worker.free += 1
+        else:
+            self._idle.keep(link, self._env.now)
+
+    def _attempt(self, index: int, request: Request, visit: Visit, is_connected: bool) -> Activity:
         """Connect, send, wait for the answer. Returns None when it is good, else the `Ending`."""
         target = self._targets[index]
-        self._tries_by_peer[index].add()
-        connect_s = self._connect.at(request.identity, visit.lane)
-        if connect_s > self._connect_timeout_s:
-            yield self._connect_timeout_s
-            return Ending("timeout", TimeLimitExceeded(self._path), False, False)
-        if connect_s:
-            yield connect_s
-        if not target.host.is_up:
-            return Ending("error", ConnectionRefused(target.host.path), False, False)
+        if not is_connected:
+            connect_s = self._connect.at(request.identity, visit.lane)
+            if connect_s > self._connect_timeout_s:
+                yield self._connect_timeout_s
+                return Ending("timeout", TimeLimitExceeded(self._path), False, False)
+            if connect_s:
+                yield connect_s
+            if not target.host.is_up:
+                return Ending("error", ConnectionRefused(target.host.path), False, False)
         send_s = self._send.at(request.identity, visit.lane)
         if send_s > self._send_timeout_s:
             yield self._send_timeout_s
@@ -246,3 +302,12 @@ class Upstream:
         if change is not None:
             text = "left out after failures" if change == "down" else "back: a request succeeded"
             self._probe.note(f"{self._path}.peers.{self._targets[index].name}", text)
+
+
+def _key_of(kind: HashKey, address_of: AddressOf) -> Callable[[Request, Visit], bytes]:
+    """What is hashed, as text: nginx hashes the value of a variable."""
+    if kind == "user":
+        return lambda request, visit: b"user%d" % request.user
+    if kind == "ip":
+        return lambda request, visit: b"%d.%d.%d.%d" % address_of(request)
+    return lambda request, visit: f"/{visit.service}/{visit.endpoint}".encode()

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.load_balancer import PeerSet, Upstream, UpstreamSpec
+from models.load_balancer import PeerSet, Upstream, UpstreamSpec, Worker
 from models.outcomes import CallFailure, ClientGone, ConnectionRefused, Failed, InstanceDied
 from models.request import Request, Visit
 from models.spec import Context
@@ -158,7 +158,8 @@ def test_connections_and_attempts_balance_under_any_interleaving(
             "connect_timeout": "300ms", "send_time": {"kind": "exponential", "mean": "50ms"}, "send_timeout": "200ms",
         }
     )  # fmt: skip
-    upstream = Upstream(Context(env, Streams(3, 0), probe, "u"), spec, servers)
+    worker = Worker(510)
+    upstream = Upstream(Context(env, Streams(3, 0), probe, "u"), spec, servers, (1, 22, 1), worker)
     ends: list[str] = []
 
     def send(ordinal: int, idempotent: bool) -> Activity:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from models.load_balancer import PeerSet, UpstreamSpec
+from models.load_balancer import PeerSet, Upstream, UpstreamSpec, Worker
 from models.outcomes import CallFailure, ConnectionRefused, Failed, InstanceDied
 from models.request import Request, Visit
 from models.spec import Context
@@ -153,7 +153,7 @@ class ModelUpstream:
             server.tried = self.tried
         settings = UpstreamSpec.model_validate({"service": "s", "connect_time": 0, **spec})
         context = Context(self.env, WallClock(1, 0), NullProbe(self.env), "u")
-        self.upstream = settings.build(context, self.servers)
+        self.upstream = Upstream(context, settings, self.servers, (1, 22, 1), Worker(510))
 
     def send(self, method: str, when: float) -> tuple[int, list[int]]:
         if when > self.env.now:

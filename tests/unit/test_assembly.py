@@ -228,6 +228,8 @@ def test_every_limit_names_a_setting_that_can_be_raised() -> None:
         "services.stock.workers.loops",
         "services.shop.pools.main.maximum_pool_size",
         "databases.db.max_connections",
+        "load_balancers.nginx.workers",
+        "load_balancers.nginx.worker_connections",
     }
     for setting in settings:
         value = setting_value(spec, setting)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.load_balancer import NginxSpec, Upstream, UpstreamSpec
+from models.load_balancer import NginxSpec, Upstream, UpstreamSpec, Worker
 from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity, Environment
@@ -44,12 +44,12 @@ def test_a_spec_survives_being_written_and_read() -> None:
         ({"max_fails": -1}, "greater than or equal to 0"),
         ({"weights": []}, "at least 1"),
         ({"weights": [1, 0]}, "greater than 0"),
-        ({"balancing": "ip_hash"}, "round_robin"),
+        ({"balancing": "fair"}, "round_robin"),
         ({"next_upstream": []}, "at least 1"),
-        ({"next_upstream": ["http_404"]}, "http_500"),
+        ({"next_upstream": ["invalid_header"]}, "http_500"),
         ({"read_timeout": "0s"}, "greater than 0"),
         ({"connect_timeout": "0s"}, "greater than 0"),
-        ({"keepalive": 32}, "Extra inputs"),
+        ({"slow_start": "30s"}, "Extra inputs"),
     ],
 )
 def test_what_nginx_would_refuse_is_refused(change: dict[str, Any], words: str) -> None:
@@ -78,11 +78,12 @@ class Replica:
 def built(spec: dict[str, Any], replicas: list[Replica]) -> tuple[Environment, Upstream]:
     env = Environment()
     context = Context(env, Streams(1, 0), NullProbe(env), "u")
-    return env, UpstreamSpec.model_validate({"service": "s", **spec}).build(context, replicas)
+    settings = UpstreamSpec.model_validate({"service": "s", **spec})
+    return env, Upstream(context, settings, replicas, (1, 22, 1), Worker(510))
 
 
 def test_weights_must_match_the_replicas() -> None:
-    with pytest.raises(ValueError, match=r"u\.weights: must be one per server, got 3 for 2"):
+    with pytest.raises(ValueError, match=r"u\.weights: must have one weight for each of the 2 replicas of s, got 3"):
         built({"weights": [1, 2, 3]}, [Replica("a"), Replica("b")])
 
 
@@ -113,7 +114,7 @@ def test_notes_say_when_a_server_goes_and_comes_back() -> None:
     env = Environment()
     context = Context(env, Streams(1, 0), NotingProbe(env), "u")
     spec = UpstreamSpec.model_validate({"service": "s", "fail_timeout": "2s", "connect_time": "0s"})
-    upstream = spec.build(context, replicas)
+    upstream = Upstream(context, spec, replicas, (1, 22, 1), Worker(510))
 
     def send() -> Activity:
         for ordinal in range(50):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.load_balancer import LANES_PER_ATTEMPT, PeerSet, Upstream, UpstreamSpec
+from models.load_balancer import LANES_PER_ATTEMPT, PeerSet, Upstream, UpstreamSpec, Worker
 from models.outcomes import CallFailure, ClientGone, ConnectionRefused, Failed, InstanceDied, RateLimited
 from models.request import Request, Visit
 from models.spec import Context
@@ -79,7 +79,9 @@ class Stand:
         streams.phase_s = phase_s
         settings = UpstreamSpec.model_validate({"service": "s", "connect_time": 0, **spec})
         context = Context(self.env, streams, NullProbe(self.env), "u")
-        self.upstream: Upstream = settings.build(context, list(self.backends.values()))
+        self.upstream: Upstream = Upstream(
+            context, settings, list(self.backends.values()), (1, 22, 1), Worker(510)
+        )
         self.sent = 0
 
     def send(self, idempotent: bool = True, lane: int = 0) -> SimpleNamespace:
