@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.calls import call_limiters, calls
 from experiments.jvm_figures import jvms, listeners
 from experiments.recovery import recovery_figures
 from experiments.waste import waste
-from experiments.calls import call_limiters, calls
 from models.outcomes import Outcome
 from models.system import SystemSpec, containers
 from sim.recorder import InstrumentFigures, RequestFigures

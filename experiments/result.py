@@ -18,6 +18,7 @@ from experiments.bottleneck import candidates, describe
 from experiments.errors import InputError
 from experiments.figures import figures
 from experiments.recovery import judge_recovery
+from experiments.scenario.paths import at_path, heard
 from models.system import ObjectiveSpec, SystemSpec
 from sim.replication import Replication, combined_digest
 from sim.statistics import Estimate, estimates, flatten
@@ -115,7 +116,9 @@ def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
         for part in parents:
             node = node.setdefault(part, {})
         node[last] = int(value) if value is not None and isfinite(value) and value == int(value) else value
-    for name in ("endpoints", "stations", "containers", "machines", "caches", "limiters", "jvms", "listeners", "recoveries"):
+    for name in (
+        "endpoints", "stations", "containers", "machines", "caches", "limiters", "jvms", "listeners", "recoveries",
+    ):  # fmt: skip
         tree.setdefault(name, {})
     _restore_empty(tree["requests"])
     for endpoint in tree["endpoints"].values():
@@ -226,7 +229,5 @@ def limit_value(spec: SystemSpec, limit: Limit, tree: Mapping[str, Any]) -> Any:
 
 def setting_value(spec: SystemSpec, path: str) -> Any:
     """The value of a setting as it would be written, e.g. "100/60s"."""
-    value: Any = spec.model_dump(mode="json")
-    for name in path.split("."):
-        value = value[name]
-    return value
+    document = spec.model_dump(mode="json")
+    return at_path(document, heard(path.split("."), document))

@@ -74,10 +74,10 @@ class RateLimiterRule:
 class RateLimiter:
     """`yield from limiter.check(request)` passes, waits, or raises `RateLimited`.
 
-    Reports the counts `<path>.granted` and `<path>.refused`, and the tally `<path>.waited_s` of those who waited.
+    Reports the counts `<path>.granted` and `<path>.refused`, and the tally `<path>.held_s` of those who waited.
     """
 
-    __slots__ = ("_env", "_granted", "_refused", "_rule", "_spec", "_waited", "path", "waits")
+    __slots__ = ("_env", "_granted", "_refused", "_rule", "_spec", "_held", "path", "waits")
 
     def __init__(self, context: Context, spec: RateLimiterSpec) -> None:
         self.path = context.path
@@ -89,7 +89,7 @@ class RateLimiter:
         self._rule = RateLimiterRule(spec, -int(phase * round(spec.limit_refresh_period * 1e9)))
         self._granted = context.probe.count(f"{context.path}.granted")
         self._refused = context.probe.count(f"{context.path}.refused")
-        self._waited = context.probe.tally(f"{context.path}.waited_s")
+        self._held = context.probe.tally(f"{context.path}.held_s")
 
     def check(self, request: Request) -> Activity:
         """Take a permit, waiting for it if need be. Raises `RateLimited` when that was in vain. A permit that was
@@ -104,7 +104,7 @@ class RateLimiter:
             finally:
                 waited_s = env.now - came_at_s
                 request.wait_s += waited_s
-                self._waited.observe(waited_s)
+                self._held.observe(waited_s)
         if not is_granted:
             raise RateLimited(self.path)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.circuit_breaker import CircuitBreaker, CircuitBreakerSpec, State, rate_reaches
+from models.circuit_breaker import CallBreakerSpec, CircuitBreaker, CircuitBreakerSpec, State, rate_reaches
 from models.outcomes import CircuitOpen
 from models.spec import Context
 from sim.environment import Activity, Environment
@@ -58,7 +58,11 @@ def test_defaults_are_the_librarys() -> None:
         "permitted_number_of_calls_in_half_open_state": 10,
         "max_wait_duration_in_half_open_state": "0s",
         "automatic_transition_from_open_to_half_open_enabled": False,
+        "exponential_backoff_multiplier": None,
+        "exponential_max_wait_duration_in_open_state": None,
     }
+    lists = {"record_exceptions": None, "ignore_exceptions": []}
+    assert CallBreakerSpec().model_dump(mode="json") == {**CircuitBreakerSpec().model_dump(mode="json"), **lists}
 
 
 @pytest.mark.parametrize(
@@ -75,11 +79,14 @@ def test_defaults_are_the_librarys() -> None:
         ("permitted_number_of_calls_in_half_open_state", 0),
         ("max_wait_duration_in_half_open_state", "-1s"),
         ("ignore_exceptions", ["bad"]),
+        ("record_exceptions", []),
+        ("exponential_backoff_multiplier", 0),
+        ("exponential_max_wait_duration_in_open_state", "1s"),
     ],
 )
 def test_refuses_what_the_real_setters_refuse(field: str, value: Any) -> None:
     with pytest.raises(ValidationError):
-        CircuitBreakerSpec.model_validate({field: value})
+        CallBreakerSpec.model_validate({field: value})
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,11 @@ class Layer(Protocol):
 class Wire:
     """The call itself, for as long as the client waits for the answer. The callee has a process of its own."""
 
-    __slots__ = ("_calls", "_hop", "_limit", "path")
+    __slots__ = ("_calls", "_hop", "_left", "_limit", "path")
 
     def __init__(self, context: Context, hop: Hop, read_limit_s: float | None, calls: Count) -> None:
         self.path = context.path
+        self._left = context.probe.count(f"{context.path}.left")
         self._hop = hop
         self._limit = TimeLimit(context.env, read_limit_s)
         self._calls = calls
@@ -71,6 +72,7 @@ class Wire:
         except Cancelled:
             raise
         except TimeLimitReached as late:
+            self._left.add()
             raise TimeLimitExceeded(self.path) from late
 
 
