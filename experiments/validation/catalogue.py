@@ -10,8 +10,10 @@ from experiments.validation.check import Check, Component, LeftOut
 from experiments.validation.circuit_breaker import CIRCUIT_BREAKER
 from experiments.validation.gateway_filters import GATEWAY
 from experiments.validation.guards import GUARDS
+from experiments.validation.hikaricp import HIKARICP
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
+from experiments.validation.postgresql import POSTGRESQL
 from experiments.validation.prometheus import PROMETHEUS
 from experiments.validation.rate_limiter import RATE_LIMITER
 from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
@@ -35,6 +37,8 @@ COMPONENTS: Sequence[Component] = (
     RATE_LIMITER,
     GUARDS,
     GATEWAY,
+    HIKARICP,
+    POSTGRESQL,
     PROMETHEUS,
     KUBERNETES,
     QUEUES_AND_EDGES,

@@ -17,7 +17,7 @@ Omits    The few microseconds in which a newcomer may barge before a waiter, and
          have had: connections replaced since then are as old as they would be. The database sees no gap between the
          old and the new one, and a replacement that would be under way at that instant begins then.
          A pool whose adder fails tries again only when it is touched, while nobody has or awaits a connection.
-Checked  tests/fidelity/test_hikaricp.py, tests/properties/test_connection_pool.py, tests/theory/test_pool_as_queue.py,
+Checked  experiments/validation/hikaricp.py, tests/properties/test_connection_pool.py, tests/theory/test_pool_as_queue.py,
          tests/unit/test_connection_pool_spec.py
 """
 

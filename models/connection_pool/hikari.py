@@ -52,7 +52,7 @@ class Hikari(Lives):
             self._server = Driver(env, path, database, spec.socket_timeout, socket_timeouts)
         self._validation = context.streams.sequence(f"{path}.validation", spec.validation.distribution())
         self._validation_timeout_s = spec.validation_timeout
-        self._initialization_s = spec.initialization_fail_timeout
+        self._initialization_s = -1.0 if spec.initialization_fail_timeout is None else spec.initialization_fail_timeout
         self._tick = Timer(env, self._housekeep)
         self._shrink = Timer(env, self._let_surplus_go)
         self._first_tick_s = 0.0

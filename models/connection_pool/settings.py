@@ -65,10 +65,10 @@ class HikariSpec(Spec):
     validation_timeout: Annotated[Duration, Field(ge=LEAST_CONNECTION_TIMEOUT_S)] = Field(
         default=5.0, description="A connection that takes longer to validate is dead. HikariCP's default: 5s."
     )
-    initialization_fail_timeout: Duration = Field(
+    initialization_fail_timeout: NonNegativeDuration | None = Field(
         default=0.001,
         description="For how long a start tries to make its first connection before it fails; 0: it tries once and "
-        "goes on; below 0: it does not try. HikariCP's default: 1ms, so one attempt.",
+        "goes on; null: it does not try (HikariCP: below 0). HikariCP's default: 1ms, so one attempt.",
     )
     socket_timeout: NonNegativeDuration = Field(
         default=0.0,

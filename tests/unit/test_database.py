@@ -1,4 +1,4 @@
-"""PostgreSQL: its connection limit, the time to connect, and what a query costs."""
+"""The database server by itself: its connection limit, the time to connect, what a query costs, and its death."""
 
 from __future__ import annotations
 
@@ -16,18 +16,6 @@ from sim.environment import Environment, Light
 from sim.probe import Level, NullProbe, Station, Tally
 from sim.processor import Processor
 from sim.streams import Streams
-
-FIDELITY = "6"
-
-LEFT_OUT = {
-    "statement, lock and idle-in-transaction timeouts, deadlock check": "all off or without effect by default: queries "
-    "do not lock one another here",
-    "pgjdbc: connect 10 s, socketTimeout 0": "a server that hangs is not modelled; one that is down refuses at once",
-    "server-side prepare on the 5th use": "a query's CPU time is drawn, whichever way it is sent",
-    "streaming replication, lag, writes on a replica (25006)": "read replicas are not modelled",
-    "routing by LazyConnectionDataSourceProxy": "follows from read replicas",
-}
-"""What FIDELITY section 6 says beside this and the model leaves out, with the reason."""
 
 NEAR_S = 1e-8
 
@@ -93,6 +81,9 @@ class Held:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.is_broken = False
+        self.transaction = None
+        self.uses: dict[str, int] = {}
+        self.planned_uses = 10.0
 
 
 class Bench:
@@ -138,7 +129,7 @@ class Bench:
 
 
 def test_97_for_the_application() -> None:
-    """FIDELITY 6: max_connections 100, 3 reserved: 97, then FATAL `remaining connection slots are reserved`."""
+    """max_connections 100, 3 reserved: 97, then FATAL `remaining connection slots are reserved`."""
     bench = Bench()
     for number in range(100):
         bench.connect(at_s=number * 1.0)
@@ -147,14 +138,14 @@ def test_97_for_the_application() -> None:
     assert bench.database.open_connections == bench.station.busy == bench.station.servers == 97
     assert bench.station.refused == 3
     assert bench.probe.levels["databases.primary.open_connections"].value == 97
-    assert bench.log[0][1] == pytest.approx(0.00265, abs=NEAR_S), "FIDELITY 6: connect 2.65 ms"
+    assert bench.log[0][1] == pytest.approx(0.00265, abs=NEAR_S), "the default"
     assert bench.log[97][1] == pytest.approx(97.00265, abs=NEAR_S), "refused as late as connected"
     assert bench.host.memory_bytes == 97 * (5 << 20)
     assert (DatabaseRefused.status, DatabaseRefused.reason) == (500, "database_refused")
 
 
 def test_the_limit_is_per_server_over_all_pools() -> None:
-    """FIDELITY 6: ... per server, over all pools. A connection that ends makes room for another pool's."""
+    """Per server, over all pools. A connection that ends makes room for another pool's."""
     bench = Bench(max_connections=8)
     pools = []
     for name in ("first", "second"):
