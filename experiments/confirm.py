@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.bottleneck import Candidate, binding, candidates, describe, relaxed
 from experiments.errors import InputError
-from experiments.result import RunResult, setting_value
+from experiments.result import RunResult, limit_value
 from sim.statistics import PairedDifference, compare_paired
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def confirm(scenario: Scenario, result: RunResult, run_again: RunAgain) -> None:
 
 def _try(scenario: Scenario, result: RunResult, candidate: Candidate, run_again: RunAgain) -> dict[str, Any]:
     setting = candidate.limit.setting
-    value = setting_value(result.spec, setting)
+    value = limit_value(result.spec, candidate.limit, result.document)
     higher = relaxed(value)
     other = run_again(scenario.with_settings([f"{setting}={higher}"]))
     entry = describe(candidate, value)

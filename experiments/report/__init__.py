@@ -36,7 +36,7 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     yield "MACHINES AND CONTAINERS", sections.containers(document)
     if document["jvms"]:
         yield "JVMS", runtime.jvms(document)
-    if document["listeners"]:
+    if any(each["syn_drops"] for each in document["listeners"].values()):
         yield "LISTENING SOCKETS", runtime.listeners(document)
     if document["caches"]:
         yield "CACHES", sections.caches(document)

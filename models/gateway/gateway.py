@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from models.event_loops import Loops, default_loops
 from models.gateway.filters import BreakerFilter, LimiterStage, PermitStage, RetryFilter, Sight, Stage
 from models.gateway.hang_up import HangUp, LimitReached
 from models.gateway.spec import CONCURRENCY, GatewaySpec
@@ -13,7 +14,6 @@ from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity, Environment
 from sim.patience import TimeLimit
-from sim.resources import Permits
 
 
 class Host(Protocol):
@@ -21,6 +21,7 @@ class Host(Protocol):
 
     is_up: bool
     speed: float
+    cpus: int
 
     def run(self, demand_s: float, /) -> Any: ...
     def enter(self) -> Any: ...
@@ -40,8 +41,9 @@ class Gateway:
         self._spec = spec
         self._host = host
         self._cpu = context.streams.draws(f"{context.path}.cpu", spec.cpu.distribution())
-        station = context.probe.station(f"{context.path}.loops", spec.loops, "loop")
-        self._loops = Permits(context.env, spec.loops, station)
+        loops = spec.loops or default_loops(host.cpus)
+        station = context.probe.station(f"{context.path}.loops", loops, "loop")
+        self._loops = Loops(context.env, loops, station)
         self.breakers = {
             name: BreakerFilter(context.at("circuit_breakers").at(name), breaker)
             for name, breaker in spec.circuit_breakers.items()
@@ -142,14 +144,14 @@ class Gateway:
         return self._burn(request, self._cpu.at(request.identity, visit.lane))
 
     def _burn(self, request: Request, demand_s: float) -> Activity:
-        """Burn the gateway's own CPU on one of its loops."""
-        env, loops = self._env, self._loops
+        """Burn the gateway's own CPU on the loop of the request's connection."""
+        env, loop = self._env, self._loops.of(request.user)
         began_at_s = env.now
-        _ = loops.acquire() or (yield)
+        _ = loop.acquire() or (yield)
         try:
             throttled_s = yield self._host.run(demand_s)
         finally:
-            loops.release()
+            loop.release()
         burned_s = demand_s / self._host.speed
         request.cpu_s += burned_s
         waited_s = env.now - began_at_s - burned_s

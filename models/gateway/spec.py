@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from models.bulkhead import BulkheadSpec
 from models.circuit_breaker import CircuitBreakerSpec
 from models.distribution import DistributionSpec
+from models.jvm import JvmSpec
 from models.machine import ContainerSpec
 from models.spec import Duration, PositiveDuration, Spec
 from models.unions import LimiterSpec
@@ -136,7 +137,12 @@ class GatewaySpec(ContainerSpec):
     cpu: DistributionSpec = Field(
         description="CPU time it burns for a request, refused ones included, and for every further try (assumed)."
     )
-    loops: PositiveInt = Field(default=4, description="Event loops. Reactor Netty's default: max(4, CPUs).")
+    loops: PositiveInt | None = Field(
+        default=None, description="Event loops. Default: max(4, CPUs that the JVM sees) (Reactor Netty)."
+    )
+    jvm: JvmSpec | None = Field(
+        default=None, description="Heap, collector and threads of the JVM it runs in. Default: not modelled."
+    )
     rate_limits: dict[str, LimiterSpec] = Field(default_factory=dict, description="Rate limiters, asked in this order.")
     key_resolver: KeyResolverSpec | None = Field(
         default=None, description="Users without a key for the limits per user. Default: everybody has one."

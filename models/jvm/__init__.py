@@ -14,7 +14,7 @@ Checked  tests/unit/test_jvm.py, experiments/validation/jvm.py
 """
 
 from models.jvm.heap import G1Heap, Heap
-from models.jvm.jvm import Jvm, OutOfMemory
+from models.jvm.jvm import JavaRoute, Jvm, OutOfMemory
 from models.jvm.spec import Ergonomics, JvmSpec, cpu_count, default_heap
 
-__all__ = ["Ergonomics", "G1Heap", "Heap", "Jvm", "JvmSpec", "OutOfMemory", "cpu_count", "default_heap"]
+__all__ = ["Ergonomics", "G1Heap", "Heap", "JavaRoute", "Jvm", "JvmSpec", "OutOfMemory", "cpu_count", "default_heap"]

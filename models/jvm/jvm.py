@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from models.jvm.heap import LEAST_ROOM_BYTES, G1Heap, Heap
 from models.jvm.spec import Ergonomics, JvmSpec
 from models.jvm.stoppable import StoppableCpu
-from models.outcomes import Failed, InstanceDied
-from models.request import Request
+from models.outcomes import ConnectionRefused, Failed, InstanceDied
+from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity, Environment, Light
 
@@ -31,6 +31,8 @@ class Host(Protocol):
     run: Callable[[float], Any]
     is_up: bool
 
+    def enter(self) -> Any: ...
+    def leave(self, light: Any) -> None: ...
     def use_memory(self, delta_bytes: int) -> None: ...
     def kill(self, reason: str, down_for_s: float | None = None) -> None: ...
 
@@ -39,9 +41,9 @@ class Jvm:
     """One JVM. `work_in` lets a request's work allocate in it."""
 
     __slots__ = (
-        "_at_work", "_collections", "_env", "_full", "_heap_level", "_held_bytes", "_host", "_is_collecting",
+        "_at_work", "_collections", "_env", "_full", "_heap_level", "_held_bytes", "_is_collecting",
         "_is_marking", "_marking", "_out_of_memory", "_spare", "_spec", "_thread_level", "_threads", "_waiters",
-        "_young", "cpu", "ergonomics", "heap",
+        "_young", "cpu", "ergonomics", "heap", "host",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +52,7 @@ class Jvm:
         """`memory_bytes`: the container's limit, or the machine's memory. `threads`: those it begins with."""
         self._env: Environment = context.env
         self._spec = spec
-        self._host = host
+        self.host = host
         self.ergonomics = Ergonomics.of(spec, cpus, memory_bytes)
         self.cpu = StoppableCpu(context.env, host.cpu)
         host.run = self.cpu.run
@@ -103,7 +105,7 @@ class Jvm:
     def _add_thread(self) -> None:
         self._threads += 1
         self._thread_level.set(self._threads)
-        self._host.use_memory(self._spec.thread_stack)
+        self.host.use_memory(self._spec.thread_stack)
 
     def _allocate(self, request: Request, size: int) -> Activity:
         """Allocate what does not fit at once: fill what is left, have it collected, go on."""
@@ -132,9 +134,9 @@ class Jvm:
     def _throw(self) -> None:
         self._out_of_memory.add()
         if self._spec.exit_on_out_of_memory:
-            self._host.kill("out of memory: its heap is exhausted")
-            raise InstanceDied(self._host.path)
-        raise OutOfMemory(self._host.path)
+            self.host.kill("out of memory: its heap is exhausted")
+            raise InstanceDied(self.host.path)
+        raise OutOfMemory(self.host.path)
 
     # the collector
 
@@ -180,7 +182,7 @@ class Jvm:
     def _hold(self, touched: int) -> None:
         """The process holds what it has ever touched of its heap."""
         if touched > self._held_bytes:
-            self._host.use_memory(touched - self._held_bytes)
+            self.host.use_memory(touched - self._held_bytes)
             self._held_bytes = touched
 
     def _mark(self) -> None:
@@ -207,3 +209,23 @@ class Jvm:
         self._held_bytes = self.heap.touched
         self._threads = self._spare
         self._thread_level.set(self._threads)
+
+
+class JavaRoute:
+    """A way through a process in a JVM: what goes this way allocates there first."""
+
+    __slots__ = ("_jvm", "_work")
+
+    def __init__(self, jvm: Jvm, route: Any) -> None:
+        self._jvm = jvm
+        self._work = jvm.work_in(route.handle, grows=False)
+
+    def handle(self, request: Request, visit: Visit) -> Activity:
+        host = self._jvm.host
+        if not host.is_up:
+            raise ConnectionRefused(host.path)
+        light = host.enter()
+        try:
+            yield from self._work(request, visit)
+        finally:
+            host.leave(light)

@@ -34,11 +34,11 @@ def exponential(mean_s: float) -> dict[str, str]:
 
 
 def system(traffic: dict[str, Any], demand_s: float, delay_s: float = 0.0, **service: Any) -> dict[str, Any]:
-    """One core that everybody shares, and perhaps a wait behind it. So many loops that nobody waits for one."""
+    """One core that everybody shares, and perhaps a wait behind it. So many threads that nobody waits for one."""
     steps: list[dict[str, Any]] = [{"kind": "cpu", "demand": exponential(demand_s)}]
     if delay_s:
         steps.append({"kind": "delay", "duration": exponential(delay_s)})
-    workers = {"kind": "event_loop", "loops": 10_000}
+    workers = {"kind": "tomcat", "threads": 10_000, "max_connections": 10_000}
     api = {"machine": "vm", "workers": workers, "endpoints": {"get": {"steps": steps}}, **service}
     return {
         "machines": {"vm": {"cores": 1, "memory": "4G"}},
