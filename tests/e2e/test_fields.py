@@ -445,6 +445,90 @@ GATEWAY = {
     "BulkheadSpec.max_wait": Case({"gateway.concurrency.shop.max_wait": "50ms"}, PERMITS),
 }
 
+AT_GATEWAY = {
+    "routes.get.through": ["gateway"],
+    "traffic.mix": {"get": 1},
+    f"{ASK}.time_limiter": {"limit": "3ms"},
+    "gateway.cpu": "100us",
+}
+"""The shop answers 504 to every other request."""
+AGAIN = "gateway.retries.again"
+TRYING = {**AT_GATEWAY, AGAIN: {}}
+PAUSING = {**AT_GATEWAY, AGAIN: {"backoff": {"random_factor": 0.5}}}
+GUARD = "gateway.circuit_breakers.guard"
+BREAKING = {
+    **AT_GATEWAY,
+    GUARD: {
+        "sliding_window_size": 10,
+        "minimum_number_of_calls": 5,
+        "wait_duration_in_open_state": "200ms",
+        "permitted_number_of_calls_in_half_open_state": 3,
+        "status_codes": [504],
+    },
+}
+SELDOM_BREAKING = {**BREAKING, f"{GUARD}.minimum_number_of_calls": 10, f"{GUARD}.failure_rate_threshold": 70}
+SLOW_BREAKING = {
+    **BREAKING,
+    f"{GUARD}.status_codes": [],
+    f"{GUARD}.slow_call_duration_threshold": "12ms",
+    f"{GUARD}.slow_call_rate_threshold": 40,
+}
+FALLING_BACK = {**BREAKING, f"{GUARD}.fallback": {"cpu": "1ms"}}
+KEYLESS = {**LIMITED, "gateway.key_resolver": {"anonymous_share": 0.5}}
+POOLED = {"gateway.connections": {"max_connections": 1, "acquire_timeout": "20ms"}}
+
+GATEWAY_FILTERS = {
+    "GatewaySpec.key_resolver": Case({"gateway.key_resolver": {"anonymous_share": 0.5}}, LIMITED),
+    "GatewaySpec.circuit_breakers": Case(BREAKING, AT_GATEWAY),
+    "GatewaySpec.retries": Case(TRYING, AT_GATEWAY),
+    "GatewaySpec.filters": Case({"gateway.filters": ["concurrency", "each"]}, {**LIMITED, **PERMITS}),
+    "GatewaySpec.connections": Case(POOLED),
+    "KeyResolverSpec.anonymous_share": Case({"gateway.key_resolver.anonymous_share": 0.9}, KEYLESS),
+    "KeyResolverSpec.on_missing": Case({"gateway.key_resolver.on_missing": "pass"}, KEYLESS),
+    "ConnectionsSpec.max_connections": Case({"gateway.connections.max_connections": 2}, POOLED),
+    "ConnectionsSpec.acquire_timeout": Case({"gateway.connections.acquire_timeout": "10ms"}, POOLED),
+    "GatewayRetrySpec.services": Case({f"{AGAIN}.services": ["stock"]}, TRYING),
+    "GatewayRetrySpec.retries": Case({f"{AGAIN}.retries": 1}, TRYING),
+    "GatewayRetrySpec.series": Case({f"{AGAIN}.series": ["client_error"]}, TRYING),
+    "GatewayRetrySpec.statuses": Case({f"{AGAIN}.statuses": [504]}, {**TRYING, f"{AGAIN}.series": []}),
+    "GatewayRetrySpec.methods": Case({f"{AGAIN}.methods": ["PUT"]}, TRYING),
+    "GatewayRetrySpec.exceptions": Case(
+        {f"{AGAIN}.exceptions": ["io"]}, {**TRYING, "gateway.response_timeout": "8ms"}
+    ),
+    "GatewayRetrySpec.backoff": Case({f"{AGAIN}.backoff": {}}, TRYING),
+    "GatewayRetrySpec.timeout": Case({f"{AGAIN}.timeout": "30ms"}, PAUSING),
+    "BackoffSpec.first": Case({f"{AGAIN}.backoff.first": "8ms"}, PAUSING),
+    "BackoffSpec.maximum": Case({f"{AGAIN}.backoff.maximum": "9ms"}, PAUSING),
+    "BackoffSpec.factor": Case({f"{AGAIN}.backoff.factor": 3}, PAUSING),
+    "BackoffSpec.based_on_previous_value": Case({f"{AGAIN}.backoff.based_on_previous_value": False}, PAUSING),
+    "BackoffSpec.random_factor": Case({f"{AGAIN}.backoff.random_factor": 0.2}, PAUSING),
+    "GatewayBreakerSpec.services": Case({f"{GUARD}.services": ["stock"]}, BREAKING),
+    "GatewayBreakerSpec.status_codes": Case({f"{GUARD}.status_codes": [503]}, BREAKING),
+    "GatewayBreakerSpec.time_limit": Case({f"{GUARD}.time_limit": "8ms"}, BREAKING),
+    "GatewayBreakerSpec.fallback": Case({f"{GUARD}.fallback": {"cpu": "1ms"}}, BREAKING),
+    "FallbackSpec.cpu": Case({f"{GUARD}.fallback.cpu": exponential("4ms")}, FALLING_BACK),
+    "FallbackSpec.status": Case({f"{GUARD}.fallback.status": 503}, FALLING_BACK),
+    **{
+        f"GatewayBreakerSpec.{name}": Case({f"{GUARD}.{name}": value}, given)
+        for name, value, given in (
+            ("sliding_window_type", "time_based", SELDOM_BREAKING),
+            ("sliding_window_size", 20, SELDOM_BREAKING),
+            ("minimum_number_of_calls", 9, BREAKING),
+            ("failure_rate_threshold", 80, BREAKING),
+            ("slow_call_duration_threshold", "9ms", SLOW_BREAKING),
+            ("slow_call_rate_threshold", 70, SLOW_BREAKING),
+            ("wait_duration_in_open_state", "500ms", BREAKING),
+            ("permitted_number_of_calls_in_half_open_state", 6, BREAKING),
+            ("max_wait_duration_in_half_open_state", "20ms", BREAKING),
+            (
+                "automatic_transition_from_open_to_half_open_enabled",
+                True,
+                {**BREAKING, f"{GUARD}.max_wait_duration_in_half_open_state": "1ms"},
+            ),
+        )
+    },
+}
+
 DYING = {**TIGHT, "services.shop.start_wait": "100ms", "traffic.mix": {"get": 1}, "routes.get.through": ["nginx"]}
 ERRING = {
     "routes.get.through": ["nginx"],
@@ -658,6 +742,7 @@ CASES: dict[str, Case] = {
     **BREAKER,
     **POOL,
     **GATEWAY,
+    **GATEWAY_FILTERS,
     **BALANCER,
     **STORES,
     **TRAFFIC,

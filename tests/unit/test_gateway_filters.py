@@ -67,7 +67,9 @@ def test_what_the_real_gateway_would_refuse(fields: dict[str, Any], message: str
 @pytest.mark.parametrize("group", ["retries", "circuit_breakers"])
 def test_filters_name_services_that_exist(group: str) -> None:
     with pytest.raises(ValidationError, match=f"gateway.{group}.x.services: must name one of the services, got 'shop'"):
-        SystemSpec.model_validate(system({group: {"x": {"services": ["shop"]}}}))
+        SystemSpec.model_validate(
+            system({group: {"x": {"services": ["shop"]}}}, traffic={"open": {"rate": "1/s"}, "mix": {"get": 1}})
+        )
 
 
 def test_a_filter_of_other_services_is_not_in_the_way(play: PlayFixture) -> None:
