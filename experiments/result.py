@@ -117,7 +117,9 @@ def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
             node = node.setdefault(part, {})
         node[last] = int(value) if value is not None and isfinite(value) and value == int(value) else value
     for name in (
-        "endpoints", "stations", "containers", "machines", "caches", "limiters", "jvms", "listeners", "recoveries",
+        "endpoints", "stations", "containers", "machines", "caches", "limiters", "calls",
+        "databases", "jvms", "listeners",
+        "recoveries",
     ):  # fmt: skip
         tree.setdefault(name, {})
     _restore_empty(tree["requests"])

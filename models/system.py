@@ -11,6 +11,7 @@ from models.cache import RedisSpec
 from models.client import ClientSpec
 from models.database import PostgresSpec
 from models.gateway import GatewaySpec
+from models.jvm import cpu_count
 from models.machine import ContainerSpec, MachineSpec
 from models.proxy import LoadBalancerSpec
 from models.service import CacheStepSpec, CallStepSpec, EvictStepSpec, ServiceSpec, walk
@@ -189,6 +190,9 @@ def _service_problems(spec: SystemSpec, path: str, service: ServiceSpec) -> Iter
                 if step.service in spec.services:
                     endpoints = spec.services[step.service].endpoints
                     yield from _known(f"{at}.endpoint", step.endpoint, endpoints, f"endpoints of {step.service}")
+                if service.machine in spec.machines:
+                    processors = cpu_count(service.limits.cpus, spec.machines[service.machine].cores)
+                    yield from step.misfits(at, processors)
 
 
 def _route_problems(spec: SystemSpec, path: str, route: RouteSpec) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -174,6 +174,17 @@ class CallStepSpec(StepSpec):
         if self.disable_time_limiter or self.style == "annotations":
             return self.time_limiter
         return TimeLimiterSpec() if self.time_limiter is None else self.time_limiter
+
+    def misfits(self, at: str, processors: int) -> Iterator[str]:
+        """What does not fit a replica whose JVM has so many processors."""
+        pool = self.thread_pool_bulkhead
+        if pool is not None:
+            core, most = pool.sizes(processors)
+            if core > most:
+                yield (
+                    f"{at}.thread_pool_bulkhead.core_thread_pool_size: must be at most the {most} threads of the pool "
+                    f"(max_thread_pool_size, by default the processors of the JVM), got {core}. Lower it, or set both."
+                )
 
     @property
     def is_guarded(self) -> bool:
