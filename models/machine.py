@@ -95,6 +95,7 @@ class Machine:
         self.env: Environment = context.env
         self.spec = spec
         self.processor = Processor(self.env, spec.cores, spec.speed)
+        self._stolen: list[float] = []
         self.containers: list[Container] = []
         self.memory_bytes = spec.system_memory
         self.memory = context.probe.level(f"{context.path}.memory_bytes", float(self.memory_bytes))
@@ -110,6 +111,21 @@ class Machine:
     def cpus(self) -> list[Cpu]:
         """The processor's account of every container, residents included."""
         return [container.cpu for container in self.containers] + [resident.cpu for resident in self.residents]
+
+    def steal(self, share: float) -> None:
+        """Neighbours take so much of every core from now on, until they give it back. No quota is charged for it."""
+        self._stolen.append(share)
+        self._set_speed()
+
+    def give_back(self, share: float) -> None:
+        self._stolen.remove(share)
+        self._set_speed()
+
+    def _set_speed(self) -> None:
+        speed = self.spec.speed
+        for share in self._stolen:
+            speed *= 1.0 - share
+        self.processor.set_speed(speed)
 
     def use_memory(self, delta_bytes: int) -> None:
         self.memory_bytes = memory_bytes = self.memory_bytes + delta_bytes
@@ -223,9 +239,9 @@ class Container:
 
     __slots__ = (
         "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
-        "_residents", "_restart_rule", "_restarting", "_started_at_s", "base_bytes", "cpu", "cpus", "deaths",
-        "is_doomed", "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start", "path",
-        "run", "spec", "speed",
+        "_residents", "_restart_rule", "_restarting", "_slowdowns", "_started_at_s", "base_bytes", "cpu", "cpus",
+        "deaths", "is_doomed", "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start",
+        "on_up", "path", "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -257,6 +273,9 @@ class Container:
         self.is_started = True
         """It lives and has started. Not the same as `is_up` where it turns people away."""
         self._closures = 0
+        self._slowdowns: list[float] = []
+        self.on_up: Callable[[], None] = _nothing
+        """Called when it has started again."""
         self.is_doomed = False
         self._residents: dict[Light, None] = {}
         self._death = Timer(self._env, self._die)
@@ -310,6 +329,22 @@ class Container:
             self._down_for_s = down_for_s
             self._probe.note(self.path, f"stays down, {reason}")
             self._bring_back()
+
+    def slow_down(self, by: float) -> None:
+        """From now on all its work takes so many times the CPU, until it has sped up by the same again."""
+        self._slowdowns.append(by)
+        self._set_pace()
+
+    def speed_up(self, by: float) -> None:
+        self._slowdowns.remove(by)
+        self._set_pace()
+
+    def _set_pace(self) -> None:
+        slowdown = 1.0
+        for by in self._slowdowns:
+            slowdown *= by
+        self.cpu.slow_down(slowdown)
+        self.speed = self._machine.spec.speed / slowdown
 
     def close(self) -> None:
         """Refuse whoever connects from now on; those inside go on. Whoever closes it also opens it again."""
@@ -379,6 +414,7 @@ class Container:
                 self.is_listed = self.is_started = True
                 self.is_up = not self._closures
         self._probe.note(self.path, "up again")
+        self.on_up()
 
     def _pause_s(self) -> float | None:
         """How long it stays down: as whoever killed it wants, else as Docker's restart policy says."""

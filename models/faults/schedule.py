@@ -62,7 +62,9 @@ class Timetable:
 class Fault:
     """One fault: begins, ends, and says so. What it says is read by others: its words are fixed."""
 
-    __slots__ = ("_begins", "_context", "_effect", "_ends", "_env", "_is_deserted", "_is_instant", "_timetable", "is_on")
+    __slots__ = (
+        "_begins", "_context", "_effect", "_ends", "_env", "_is_deserted", "_is_instant", "_timetable", "is_on",
+    )  # fmt: skip
 
     def __init__(self, context: Context, spec: TimetableSpec, effect: Effect) -> None:
         self._context = context
