@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.calls import call_limiters, calls
+from experiments.database_figures import database_figures
 from experiments.jvm_figures import jvms, listeners
 from experiments.recovery import recovery_figures
 from experiments.waste import waste
@@ -42,6 +43,7 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
         "machines": _machines(instruments, spec, by_container),
         "caches": _caches(instruments, spec),
         "limiters": _limiters(instruments, spec),
+        "databases": database_figures(instruments, spec),
         "upstreams": _upstreams(instruments, spec),
         "jvms": jvms(instruments, span_s),
         "listeners": listeners(instruments),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import sqrt
+from typing import Any
 
 from pydantic import ValidationError
 
 from experiments.validation.check import Component, expect, expect_failure, expect_near
 from experiments.validation.databases import Stand, Visits
-from models.connection_pool import Connection, HikariSpec
+from models.connection_pool import Connection, Hikari, HikariSpec
 from sim.environment import Activity
 
 HIKARICP = Component(
@@ -213,7 +214,7 @@ def what_is_replaced() -> None:
     expect(pool.total, 2)
 
 
-def grown(stand: Stand, **settings: object):  # type: ignore[no-untyped-def]
+def grown(stand: Stand, **settings: Any) -> Hikari:
     """A pool that 5 borrowers have made grow at 10 s and given back at 11 s."""
     pool = stand.pool(maximum_pool_size=8, **settings)
     stand.start(pool)

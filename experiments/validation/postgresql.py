@@ -210,6 +210,7 @@ def a_database_that_hangs() -> None:
 @POSTGRESQL.check("server-side prepare on the 5th use", "five custom plans follow, then a generic one: ten are made")
 def server_side_prepare() -> None:
     plans = []
+    settings: dict[str, Any]
     for settings in ({}, {"prepare_threshold": 1}, {"prepare_threshold": 0}):
         stand = Stand({"queries": {"find": {"cpu": "1ms", "plan_cpu": "10ms"}}})
         pool = stand.pool(maximum_pool_size=1, **settings)
@@ -386,7 +387,7 @@ def a_routing_data_source_picks_the_primary() -> None:
 def no_fallback() -> None:
     visits = Visits([transaction("lazy", READ)], at_s=(1.0, 2.0))
     visits.env.run(until=1.5)
-    visits.system.databases["standby"].host.is_up = False
+    visits.system.containers["databases.standby"].is_up = False
     visits.system.databases["standby"].reset()
     outcomes = visits.outcomes()
     expect(outcomes["succeeded"], 1)

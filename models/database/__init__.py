@@ -32,12 +32,13 @@ Checked  experiments/validation/postgresql.py, tests/real/test_postgres_limit.py
 """
 
 from models.database.connections import CLOSED, ConnectionLimit, Host
-from models.database.replication import lag_quantile_s
+from models.database.replication import LAG_BINS, lag_quantile_s
 from models.database.server import Postgres
 from models.database.spec import PostgresSpec, QuerySpec, TableSpec
 
 __all__ = [
     "CLOSED",
+    "LAG_BINS",
     "ConnectionLimit",
     "Host",
     "Postgres",
