@@ -243,7 +243,7 @@ class G1Heap(Heap):
             self._old_used -= max(0, garbage) // self._mixed_left
             self._mixed_left -= 1
         self._resize()
-        if self._eden <= 0:
+        if self._eden < G1_LEAST_YOUNG * self._ergonomics.max_heap:
             return self.collect_all()
         work_s = self._spec.pause_cpu + self._spec.copy_cpu * copied / MIB
         return Collection(False, work_s, self._ergonomics.gc_threads)

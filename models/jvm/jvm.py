@@ -110,6 +110,8 @@ class Jvm:
     def _allocate(self, request: Request, size: int) -> Activity:
         """Allocate what does not fit at once: fill what is left, have it collected, go on."""
         began_at_s = self._env.now
+        has_collected = False
+        least = max(self._spec.live_per_request, LEAST_ROOM_BYTES)
         try:
             while True:
                 while self._is_collecting:
@@ -118,13 +120,14 @@ class Jvm:
                     yield
                 heap = self.heap
                 part = min(size, max(0, heap.room))
-                if heap.is_full and part < size and part < max(self._spec.live_per_request, LEAST_ROOM_BYTES):
+                if has_collected and heap.is_full and part < min(size, least):
                     self._throw()
                 heap.take(part)
                 size -= part
                 if not size:
                     return
                 self._env.start_now(self._collect())
+                has_collected = True
         finally:
             request.wait_s += self._env.now - began_at_s
 
