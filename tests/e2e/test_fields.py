@@ -37,6 +37,7 @@ DESCRIPTIVE = {
             "CacheStepSpec",
             "EvictStepSpec",
             "DatabaseStepSpec",
+            "TransactionStepSpec",
             "CallStepSpec",
         )
     },
@@ -411,6 +412,155 @@ POOL = {
     ),
 }
 
+CHECKED = {
+    f"{MAIN}": {"database": "postgres", "maximum_pool_size": 3, "minimum_idle": 1},
+    "services.shop.pools.quiet": {"database": "postgres", "maximum_pool_size": 1},
+    f"{LOOK}.on_miss.0.pool": "quiet",
+    "services.shop.replicas": 1,
+    "databases.postgres.limits": {"memory": "62M"},
+    "traffic.open": GONE,
+    "traffic.trace": {"file": "burst.csv"},
+}
+"""The third connection kills the database; somebody comes long after that."""
+STARTING = {
+    f"{MAIN}.minimum_idle": 1,
+    f"{MAIN}.initialization_fail_timeout": "10s",
+    f"{MAIN}.connection_timeout": "250ms",
+    "databases.postgres.max_connections": 4,
+    "services.shop.limits": {"memory": "103M"},
+    "services.shop.memory_per_request": "1M",
+    "routes.get.through": [],
+    "routes.change.through": [],
+}
+"""Replicas come back to a database without a connection for them."""
+
+POOL |= {
+    "HikariSpec.keepalive_time": Case({"services.shop.pools.quiet.keepalive_time": "30s"}, CHECKED),
+    "HikariSpec.validation_timeout": Case(
+        {f"{MAIN}.validation_timeout": "250ms"},
+        {f"{MAIN}.validation": "400ms", "duration": "10s", "traffic.open.rate": "1/s"},
+    ),
+    "HikariSpec.initialization_fail_timeout": Case({f"{MAIN}.initialization_fail_timeout": "1ms"}, STARTING),
+    "HikariSpec.socket_timeout": Case({f"{MAIN}.socket_timeout": "6ms"}),
+    "HikariSpec.prepare_threshold": Case(
+        {f"{MAIN}.prepare_threshold": 20}, {"databases.postgres.queries.find.plan_cpu": "5ms"}
+    ),
+}
+
+COPIED = {
+    "databases.postgres.tables": {"items": {"rows": 20}},
+    "databases.postgres.queries.find": {"cpu": "3ms", "table": "items"},
+    "databases.postgres.queries.write": {"cpu": "5ms", "io": "2ms", "table": "items", "writes": True},
+    "databases.copy": {"machine": "spare", "standby_of": "postgres", "replication_delay": "5ms"},
+    "services.shop.pools.copy": {"database": "copy", "maximum_pool_size": 4},
+    "services.shop.data_sources": {"both": {"style": "lazy_proxy", "primary": "main", "replica": "copy"}},
+    f"{LOOK}.on_miss.0": {
+        "kind": "transaction",
+        "name": "reading",
+        "pool": "both",
+        "read_only": True,
+        "steps": [{"kind": "db", "name": "load", "pool": "both", "query": "find"}],
+    },
+}
+"""Reads go to a standby, in read-only transactions."""
+READING = f"{LOOK}.on_miss.0"
+HOLDING = {
+    **COPIED,
+    "databases.postgres.tables.items.rows": 2,
+    SAVE: {
+        "kind": "transaction",
+        "name": "changing",
+        "pool": "main",
+        "steps": [
+            {"kind": "db", "name": "save", "pool": "main", "query": "write"},
+            {"kind": "delay", "name": "thinking", "duration": "30ms"},
+        ],
+    },
+}
+"""Writes keep their rows for a while: others wait for them."""
+CROSSING = {
+    **HOLDING,
+    "databases.postgres.tables.items.rows": GONE,
+    "databases.postgres.tables.others": {"rows": 1},
+    "databases.postgres.queries.other": {"cpu": "1ms", "table": "others", "writes": True},
+    "traffic.open.users": 1,
+    f"{SAVE}.steps": [
+        {"kind": "db", "name": "early", "pool": "main", "query": "other", "probability": 0.5},
+        {"kind": "db", "name": "save", "pool": "main", "query": "write"},
+        {"kind": "db", "name": "late", "pool": "main", "query": "other"},
+    ],
+}
+"""Two rows, locked in either order."""
+STALE = "/databases/databases.copy/replication/stale_reads"
+LAG = "/databases/databases.copy/replication"
+
+DATABASES = {
+    "TransactionStepSpec.probability": Case({f"{SAVE}.probability": 0.5}, HOLDING),
+    "TransactionStepSpec.pool": Case({f"{READING}.pool": "main"}, COPIED),
+    "TransactionStepSpec.read_only": Case({f"{READING}.read_only": False}, COPIED),
+    "TransactionStepSpec.steps": Case({f"{SAVE}.steps": [{"kind": "cpu", "name": "x", "demand": "1ms"}]}, HOLDING),
+    "DataSourceSpec.style": Case({"services.shop.data_sources.both.style": "routing_data_source"}, COPIED),
+    "DataSourceSpec.primary": Case(
+        {"services.shop.data_sources.both.primary": "more"},
+        {
+            **COPIED,
+            f"{READING}.read_only": False,
+            "services.shop.pools.more": {"database": "postgres", "maximum_pool_size": 1},
+            "databases.postgres.queries.find.io": "20ms",
+        },
+    ),
+    "DataSourceSpec.replica": Case({"services.shop.data_sources.both.replica": GONE}, COPIED),
+    "ServiceSpec.data_sources": Case(
+        {"services.shop.data_sources": {"main_": {"style": "lazy_proxy", "primary": "main"}}, f"{SAVE}.pool": "main_"},
+        {**HOLDING, f"{READING}.pool": "main", f"{READING}.steps.0.pool": "main"},
+        along=("TransactionStepSpec.pool",),
+    ),
+    "ServiceSpec.open_in_view": Case(
+        {"services.shop.open_in_view": True}, {f"{MAIN}.maximum_pool_size": 1, f"{LOOK}.probability": 0.9}
+    ),
+    "TableSpec.rows": Case({"databases.postgres.tables.items.rows": 1}, HOLDING),
+    "QuerySpec.plan_cpu": Case({"databases.postgres.queries.find.plan_cpu": exponential("3ms")}),
+    "QuerySpec.table": Case({"databases.postgres.queries.write.table": GONE}, HOLDING),
+    "QuerySpec.writes": Case({"databases.postgres.queries.write.writes": False}, HOLDING),
+    "QuerySpec.replay_cpu": Case(
+        {"databases.postgres.queries.write.replay_cpu": exponential("2ms")}, COPIED, shows=LAG
+    ),
+    "DatabaseSpec.tables": Case(
+        {"databases.postgres.tables.few": {"rows": 1}, "databases.postgres.queries.write.table": "few"},
+        HOLDING,
+        along=("QuerySpec.table",),
+    ),
+    "DatabaseSpec.statement_timeout": Case({"databases.postgres.statement_timeout": "7ms"}),
+    "DatabaseSpec.lock_timeout": Case({"databases.postgres.lock_timeout": "10ms"}, HOLDING),
+    "DatabaseSpec.deadlock_timeout": Case({"databases.postgres.deadlock_timeout": "300ms"}, CROSSING),
+    "DatabaseSpec.idle_in_transaction_session_timeout": Case(
+        {"databases.postgres.idle_in_transaction_session_timeout": "20ms"}, HOLDING
+    ),
+    "DatabaseSpec.standby_of": Case(
+        {"databases.copy.standby_of": "archive"},
+        {
+            **COPIED,
+            "services.shop.pools.archive": {"database": "archive"},
+            "databases.archive.queries": {"find": {"cpu": "7ms"}, "write": {"cpu": "9ms"}},
+            "services.shop.data_sources": {},
+            READING: {"kind": "db", "name": "load", "pool": "main", "query": "find"},
+        },
+        shows=LAG,
+    ),
+    "DatabaseSpec.replication_delay": Case(
+        {"databases.copy.replication_delay": exponential("50ms")}, COPIED, shows=STALE
+    ),
+    "DatabaseSpec.synchronous_standby": Case({"databases.postgres.synchronous_standby": "copy"}, COPIED),
+    "DatabaseSpec.synchronous_commit": Case(
+        {"databases.postgres.synchronous_commit": "remote_apply"},
+        {
+            **COPIED,
+            "databases.postgres.synchronous_standby": "copy",
+            "databases.postgres.queries.write.replay_cpu": "2ms",
+        },
+    ),
+}
+
 LIMITED = {
     "gateway.rate_limits": {"each": {"kind": "bucket4j_greedy", "key": "user", "refill": "2/1s", "capacity": 3}},
 }
@@ -420,6 +570,30 @@ SPRING = {
     }
 }
 PERMITS = {"gateway.concurrency": {"shop": {"permits": 2}}}
+
+INTERVALLY = {**LIMITED, "gateway.rate_limits.each.kind": "bucket4j_intervally"}
+DYING_REDIS = {
+    "caches.redis.limits": {"memory": "10300K"},
+    "caches.redis.base_memory": "10M",
+    "caches.redis.start_wait": "500ms",
+    "caches.redis.client": {"command_timeout": "20ms"},
+}
+"""Redis is killed by its own content, and takes its time to come back."""
+
+
+def window_cases(spec: str, kind: str) -> dict[str, Case]:
+    """What the four ways to count requests in a period have in common."""
+    limit = {"kind": kind, "key": "user", "limit": "2/1s"}
+    given = {"gateway.rate_limits": {"window": limit}}
+    wide = {"gateway.rate_limits": {"window": {**limit, "limit": "1000/1s", "cache": "redis"}}}
+    at = "gateway.rate_limits.window"
+    return {
+        f"{spec}.key": Case({f"{at}.key": "global"}, given),
+        f"{spec}.limit": Case({f"{at}.limit": "4/2s"}, given),
+        f"{spec}.cache": Case({f"{at}.cache": "redis"}, given),
+        f"{spec}.on_cache_failure": Case({f"{at}.on_cache_failure": "refuse"}, {**wide, **DYING_REDIS}),
+    }
+
 
 GATEWAY = {
     **container_cases(
@@ -436,6 +610,13 @@ GATEWAY = {
     "Bucket4jGreedySpec.key": Case({"gateway.rate_limits.each.key": "global"}, LIMITED),
     "Bucket4jGreedySpec.refill": Case({"gateway.rate_limits.each.refill": "1/1s"}, LIMITED),
     "Bucket4jGreedySpec.capacity": Case({"gateway.rate_limits.each.capacity": 2}, LIMITED),
+    "Bucket4jIntervallySpec.key": Case({"gateway.rate_limits.each.key": "global"}, INTERVALLY),
+    "Bucket4jIntervallySpec.refill": Case({"gateway.rate_limits.each.refill": "1/1s"}, INTERVALLY),
+    "Bucket4jIntervallySpec.capacity": Case({"gateway.rate_limits.each.capacity": 2}, INTERVALLY),
+    **window_cases("FixedWindowSpec", "fixed_window"),
+    **window_cases("AnchoredWindowSpec", "anchored_window"),
+    **window_cases("SlidingLogSpec", "sliding_log"),
+    **window_cases("SlidingCounterSpec", "sliding_counter"),
     "SpringRedisSpec.key": Case({"gateway.rate_limits.all.key": "user"}, SPRING),
     "SpringRedisSpec.replenish_rate": Case({"gateway.rate_limits.all.replenish_rate": 30}, SPRING),
     "SpringRedisSpec.burst_capacity": Case({"gateway.rate_limits.all.burst_capacity": 40}, SPRING),
@@ -539,7 +720,32 @@ ERRING = {
 }
 """The shop answers 504 to one request in seven, and nginx asks another replica."""
 
+NGINX = "load_balancers.nginx"
+PACED = {f"{NGINX}.limit_req": {"pace": {"key": "user", "rate": "1r/s", "burst": 2}}}
+CONNECTED = {f"{NGINX}.limit_conn": {"few": {"key": "global", "connections": 2}}}
+MANY = {"traffic.open.rate": "400/s", "traffic.open.users": 3000, f"{AWAY}.duration": "1s"}
+"""Of so many users each comes hardly twice, and stays long."""
+
 BALANCER = {
+    "LoadBalancerSpec.limit_req": Case(PACED),
+    "LoadBalancerSpec.limit_req_status": Case({f"{NGINX}.limit_req_status": 429}, PACED),
+    "LoadBalancerSpec.limit_req_dry_run": Case({f"{NGINX}.limit_req_dry_run": True}, PACED),
+    "LimitReqSpec.key": Case({f"{NGINX}.limit_req.pace.key": "global"}, PACED),
+    "LimitReqSpec.rate": Case({f"{NGINX}.limit_req.pace.rate": "100r/m"}, PACED),
+    "LimitReqSpec.burst": Case({f"{NGINX}.limit_req.pace.burst": 3}, PACED),
+    "LimitReqSpec.delay": Case({f"{NGINX}.limit_req.pace.delay": 1}, PACED),
+    "LimitReqSpec.nodelay": Case({f"{NGINX}.limit_req.pace.nodelay": True}, PACED),
+    "LimitReqSpec.zone": Case(
+        {f"{NGINX}.limit_req.pace.zone": "32K"}, {**MANY, **PACED, f"{NGINX}.limit_req.pace.burst": 0}
+    ),
+    "LoadBalancerSpec.limit_conn": Case(CONNECTED),
+    "LoadBalancerSpec.limit_conn_status": Case({f"{NGINX}.limit_conn_status": 429}, CONNECTED),
+    "LoadBalancerSpec.limit_conn_dry_run": Case({f"{NGINX}.limit_conn_dry_run": True}, CONNECTED),
+    "LimitConnSpec.key": Case({f"{NGINX}.limit_conn.few.key": "user"}, CONNECTED),
+    "LimitConnSpec.connections": Case({f"{NGINX}.limit_conn.few.connections": 3}, CONNECTED),
+    "LimitConnSpec.zone": Case(
+        {f"{NGINX}.limit_conn.few.zone": "32K"}, {**MANY, **CONNECTED, f"{NGINX}.limit_conn.few.key": "user"}
+    ),
     **container_cases(
         "LoadBalancerSpec",
         "load_balancers.nginx",
@@ -633,6 +839,7 @@ TRACE = {"traffic.open": GONE, "traffic.trace": {"file": "first.csv"}}
 TRACES = {
     "first.csv": "t_s,endpoint,user\n" + "".join(f"{n / 50},get,{n % 7}\n" for n in range(60)),
     "second.csv": "t_s,endpoint,user\n" + "".join(f"{n / 50},change,{n % 7}\n" for n in range(60)),
+    "burst.csv": "t_s,endpoint,user\n" + "".join(f"1,change,{n}\n" for n in range(3)) + "90,get,3\n",
 }
 
 TRAFFIC = {
@@ -664,6 +871,65 @@ TRAFFIC = {
     "TraceSpec.speed": Case({"traffic.trace.speed": 2}, TRACE),
     "ClientSpec.patience": Case({"traffic.client": {"patience": "15ms"}}),
     "ClientSpec.round_trip": Case({"traffic.client": {"round_trip": "20ms"}}),
+}
+
+RETRY = "traffic.client.retry"
+RETRYING = {RETRY: {"max_attempts": 4, "attempt_limit": "15ms"}}
+PAUSING = {**RETRYING, f"{RETRY}.backoff": {"base": "10ms", "cap": "30ms"}}
+SAVING = {**RETRYING, f"{RETRY}.budget": {"ratio": 0.3, "min_per_s": 1, "ttl": "2s"}}
+RELOADING = {"traffic.client": {"reload": {"after": "15ms", "probability": 0.5, "at_most": 1}}}
+
+CLIENTS = {
+    "ClientSpec.retry": Case(RETRYING),
+    "ClientSpec.reload": Case(RELOADING),
+    "ClientRetrySpec.max_attempts": Case({f"{RETRY}.max_attempts": 2}, RETRYING),
+    "ClientRetrySpec.attempt_limit": Case({f"{RETRY}.attempt_limit": "25ms"}, RETRYING),
+    "ClientRetrySpec.statuses": Case({f"{RETRY}.statuses": [503]}, {**LIMITED, **RETRYING}),
+    "ClientRetrySpec.reasons": Case({f"{RETRY}.reasons": []}, RETRYING),
+    "ClientRetrySpec.non_idempotent": Case(
+        {f"{RETRY}.non_idempotent": True}, {**RETRYING, "services.shop.endpoints.change.method": "POST"}
+    ),
+    "ClientRetrySpec.backoff": Case({f"{RETRY}.backoff": {"base": "10ms"}}, RETRYING),
+    "ClientRetrySpec.budget": Case({f"{RETRY}.budget": {"min_per_s": 1}}, RETRYING),
+    "ClientBackoffSpec.base": Case({f"{RETRY}.backoff.base": "20ms"}, PAUSING),
+    "ClientBackoffSpec.factor": Case({f"{RETRY}.backoff.factor": 1}, PAUSING),
+    "ClientBackoffSpec.cap": Case({f"{RETRY}.backoff.cap": "10ms"}, PAUSING),
+    "ClientBackoffSpec.jitter": Case({f"{RETRY}.backoff.jitter": "equal"}, PAUSING),
+    "RetryBudgetSpec.per": Case({f"{RETRY}.budget.per": "user"}, SAVING),
+    "RetryBudgetSpec.ratio": Case({f"{RETRY}.budget.ratio": 0.1}, SAVING),
+    "RetryBudgetSpec.min_per_s": Case({f"{RETRY}.budget.min_per_s": 0}, SAVING),
+    "RetryBudgetSpec.ttl": Case({f"{RETRY}.budget.ttl": "1s"}, SAVING),
+    "ReloadSpec.after": Case({"traffic.client.reload.after": "25ms"}, RELOADING),
+    "ReloadSpec.probability": Case({"traffic.client.reload.probability": 0.9}, RELOADING),
+    "ReloadSpec.at_most": Case({"traffic.client.reload.at_most": 3}, RELOADING),
+}
+
+RAMP = {"traffic.shape": {"kind": "ramp", "start": 0.2, "end": 1.2, "at": "1s", "lasts": "2s"}}
+PIECES = {"traffic.shape": {"kind": "piecewise", "points": [{"at": "0s", "factor": 1}, {"at": "1s", "factor": 0.5}]}}
+DAY = {"traffic.shape": {"kind": "diurnal", "low": 0.3, "day": "3s", "peak_at": "1s"}}
+BURSTS = {"traffic.shape": {"kind": "bursty", "factor": 2, "calm": "500ms", "burst": "200ms"}}
+SURGE = {"traffic.surges": {"rush": {"at": "1s", "lasts": "1s", "factor": 2}}}
+
+SHAPES = {
+    "TrafficSpec.shape": Case(RAMP),
+    "TrafficSpec.surges": Case(SURGE),
+    "RampSpec.start": Case({"traffic.shape.start": 0.5}, RAMP),
+    "RampSpec.end": Case({"traffic.shape.end": 2}, RAMP),
+    "RampSpec.at": Case({"traffic.shape.at": "0s"}, RAMP),
+    "RampSpec.lasts": Case({"traffic.shape.lasts": "1s"}, RAMP),
+    "PiecewiseSpec.points": Case({"traffic.shape.points": [{"at": "0s", "factor": 1}]}, PIECES),
+    "PiecewiseSpec.every": Case({"traffic.shape.every": "2s"}, PIECES),
+    "PointSpec.at": Case({"traffic.shape.points.1.at": "2s"}, PIECES),
+    "PointSpec.factor": Case({"traffic.shape.points.1.factor": 2}, PIECES),
+    "DiurnalSpec.low": Case({"traffic.shape.low": 0.9}, DAY),
+    "DiurnalSpec.peak_at": Case({"traffic.shape.peak_at": "2s"}, DAY),
+    "DiurnalSpec.day": Case({"traffic.shape.day": "2s"}, DAY),
+    "BurstySpec.factor": Case({"traffic.shape.factor": 3}, BURSTS),
+    "BurstySpec.calm": Case({"traffic.shape.calm": "1s"}, BURSTS),
+    "BurstySpec.burst": Case({"traffic.shape.burst": "400ms"}, BURSTS),
+    "SurgeSpec.at": Case({"traffic.surges.rush.at": "2s"}, SURGE),
+    "SurgeSpec.lasts": Case({"traffic.surges.rush.lasts": "2s"}, SURGE),
+    "SurgeSpec.factor": Case({"traffic.surges.rush.factor": 3}, SURGE),
 }
 
 MEAN = "/latency_ms/all/mean"
@@ -741,11 +1007,14 @@ CASES: dict[str, Case] = {
     **STEPS,
     **BREAKER,
     **POOL,
+    **DATABASES,
     **GATEWAY,
     **GATEWAY_FILTERS,
     **BALANCER,
     **STORES,
     **TRAFFIC,
+    **CLIENTS,
+    **SHAPES,
     **EXPECTED,
     **DISTRIBUTIONS,
 }
