@@ -723,7 +723,12 @@ ERRING = {
 NGINX = "load_balancers.nginx"
 PACED = {f"{NGINX}.limit_req": {"pace": {"key": "user", "rate": "1r/s", "burst": 2}}}
 CONNECTED = {f"{NGINX}.limit_conn": {"few": {"key": "global", "connections": 2}}}
-MANY = {"traffic.open.rate": "400/s", "traffic.open.users": 3000, f"{AWAY}.duration": "1s"}
+MANY = {
+    "traffic.open.rate": "400/s",
+    "traffic.open.users": 3000,
+    f"{AWAY}.duration": "1s",
+    f"{NGINX}.worker_connections": 5000,
+}
 """Of so many users each comes hardly twice, and stays long."""
 
 BALANCER = {
