@@ -11,13 +11,16 @@ from experiments.validation.circuit_breaker import CIRCUIT_BREAKER
 from experiments.validation.gateway_filters import GATEWAY
 from experiments.validation.guards import GUARDS
 from experiments.validation.hikaricp import HIKARICP
+from experiments.validation.lettuce import LETTUCE
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
 from experiments.validation.postgresql import POSTGRESQL
 from experiments.validation.prometheus import PROMETHEUS
 from experiments.validation.rate_limiter import RATE_LIMITER
+from experiments.validation.redis import REDIS
 from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
 from experiments.validation.retry import RETRY
+from experiments.validation.spring_cache import SPRING_CACHE
 from experiments.validation.theory import NETWORKS, POOL, QUEUES, SHARING, SYSTEMS
 from experiments.validation.thread_pool_bulkhead import THREAD_POOL_BULKHEAD
 from experiments.validation.time_limiter import TIME_LIMITER
@@ -38,6 +41,9 @@ COMPONENTS: Sequence[Component] = (
     GUARDS,
     GATEWAY,
     HIKARICP,
+    REDIS,
+    LETTUCE,
+    SPRING_CACHE,
     POSTGRESQL,
     PROMETHEUS,
     KUBERNETES,

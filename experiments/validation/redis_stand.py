@@ -65,21 +65,29 @@ class Instruments(NullProbe):
         super().__init__(env)
         self.kept: dict[str, Any] = {}
 
-    def _keep(self, path: str, instrument: Any) -> Any:
+    def _keep(self, path: str, instrument: Any) -> None:
         assert path not in self.kept, path
-        return self.kept.setdefault(path, instrument)
+        self.kept[path] = instrument
 
     def count(self, path: str) -> Count:
-        return self._keep(path, super().count(path))
+        made = super().count(path)
+        self._keep(path, made)
+        return made
 
     def level(self, path: str, value: float = 0.0) -> Level:
-        return self._keep(path, super().level(path, value))
+        made = super().level(path, value)
+        self._keep(path, made)
+        return made
 
     def tally(self, path: str) -> Tally:
-        return self._keep(path, super().tally(path))
+        made = super().tally(path)
+        self._keep(path, made)
+        return made
 
     def station(self, path: str, servers: float, kind: str) -> Station:
-        return self._keep(path, super().station(path, servers, kind))
+        made = super().station(path, servers, kind)
+        self._keep(path, made)
+        return made
 
 
 class Stand:
@@ -90,7 +98,7 @@ class Stand:
         self.env = Environment()
         self.host = Host(self.env)
         self.probe = Instruments(self.env)
-        hot = {"ttl": "60s", "keys": 100_000, "popularity": 0, "value": "1000B", **(cls or {})}
+        hot = {"ttl": "60s", "keys": 10_000, "popularity": 0, "value": "1000B", **(cls or {})}
         settings = {"command_cpu": "0s", "round_trip": "0s", "entry_overhead": "100B", **(redis or {})}
         spec = RedisSpec.model_validate({**settings, "classes": {"hot": hot, **settings.pop("classes", {})}})
         self.redis = spec.build(Context(self.env, Streams(seed, 0), self.probe, "redis"), self.host)

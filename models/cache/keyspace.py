@@ -60,7 +60,7 @@ class Keyspace:
         self._level = level
         self._use_memory = use_memory
         self.is_limited = spec.maxmemory > 0
-        self._limit_bytes = max(0, spec.maxmemory - EMPTY_BYTES) if self.is_limited else 0
+        self._limit_bytes = spec.maxmemory - EMPTY_BYTES
         self._is_whole = self.is_limited and spec.maxmemory_policy.startswith("allkeys")
         """Whether all entries are in the table, or only those with a time to live."""
         self._table = Table(chance)

@@ -314,6 +314,8 @@ class Redis:
                 _ = self._thread.acquire() or (yield)
                 try:
                     _, is_cut, evict_s = self.space.make_room()
+                    if is_cut:
+                        self._evictions_cut.add()
                     if evict_s:
                         yield from self.burn(evict_s)
                 finally:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cache import Entries, RedisSpec, zipf_weights
+from models.cache import EMPTY_BYTES, Entries, RedisSpec, zipf_weights
 from models.outcomes import CacheUnavailable, ClientGone, InstanceDied
 from models.request import Request
 from models.spec import Context
@@ -31,15 +31,19 @@ def test_entries_do_what_a_plain_dictionary_would(ttl_s: int | None, steps: list
     for action, key, gap_s in steps:
         now += gap_s
         if action == "store":
-            assert entries.store(key, now) == (key not in plain)
+            known = entries.get(key)
+            assert (entries.store(key, now) is not known) == (key not in plain)
             plain[key] = math.inf if ttl_s is None else now + ttl_s
         elif action == "evict":
-            assert entries.evict(key) == (plain.pop(key, None) is not None)
+            assert (entries.remove(key) is not None) == (plain.pop(key, None) is not None)
         elif action == "free":
             expired = [key for key, expire_at_s in plain.items() if expire_at_s < now]
-            assert entries.free_expired(now) == len(expired)
-            for key in expired:
-                del plain[key]
+            for _ in expired:
+                oldest = entries.expired(now)
+                assert oldest is not None
+                assert plain.pop(oldest.key) == min([oldest.expires_at_s, *plain.values()])
+                entries.remove(oldest.key)
+            assert entries.expired(now) is None
         assert [entries.is_fresh(key, now) for key in range(6)] == [plain.get(key, -1) >= now for key in range(6)]
         assert len(entries) == len(plain)
         assert entries.earliest_s == min(plain.values(), default=math.inf)
@@ -96,11 +100,20 @@ commands = st.tuples(
 
 
 @settings(max_examples=80, derandomize=True, deadline=None)
-@given(st.lists(commands, min_size=1, max_size=40), st.none() | st.tuples(st.floats(0, 5), st.floats(0, 3)))
+@given(
+    st.lists(commands, min_size=1, max_size=40),
+    st.none() | st.tuples(st.floats(0, 5), st.floats(0, 3)),
+    st.sampled_from(["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "volatile-random"]),
+    st.none() | st.tuples(st.floats(0, 5), st.floats(-3, 3)),
+)
 def test_nothing_leaks_under_any_interleaving(
-    commands: list[tuple[float, str, str, int, float | None, Any]], outage: tuple[float, float] | None
+    commands: list[tuple[float, str, str, int, float | None, Any]],
+    outage: tuple[float, float] | None,
+    policy: str,
+    step: tuple[float, float] | None,
 ) -> None:
-    """Callers leave and die at any instant, Redis dies and comes back: memory, thread and residents add up."""
+    """Callers leave and die at any instant, give up, Redis dies and comes back, its clock is set, its memory is full:
+    memory, thread and residents add up."""
     env = Environment()
     host, probe = Container(env), OneStation(env)
     spec = RedisSpec.model_validate(
@@ -112,6 +125,10 @@ def test_nothing_leaks_under_any_interleaving(
                 "b": {"keys": 5, "popularity": 0, "value": "7B"},
             },
             "entry_overhead": "3B",
+            "free_cpu": "10ms",
+            "client": {"command_timeout": "2s"},
+            "maxmemory": f"{EMPTY_BYTES + 50}B",
+            "maxmemory_policy": policy,
         }
     )  # fmt: skip
     redis = spec.build(Context(env, Streams(5, 0), probe, "redis"), host)
@@ -123,9 +140,9 @@ def test_nothing_leaks_under_any_interleaving(
         began_at_s = env.now
         try:
             if command == "run_script":
-                yield from redis.run_script()
+                yield from redis.scripts("gateway").run_script()
             else:
-                yield from getattr(redis, command)(request, cls, 0)
+                yield from getattr(redis, command)(redis.client("shop-1"), request, cls, 0)
             ends["done"] += 1
         except (CacheUnavailable, ClientGone, InstanceDied) as failure:
             ends[f"{failure.reason} of {failure.path}"] += 1
@@ -144,10 +161,17 @@ def test_nothing_leaks_under_any_interleaving(
         redis.clear()
         host.memory_bytes = 0
         yield for_s
+        yield from redis.start()
         host.is_up = True
+
+    def set_clock(when: float, by_s: float) -> Activity:
+        yield when
+        redis.step_clock(by_s)
 
     if outage is not None:
         env.start(break_down(*outage))
+    if step is not None:
+        env.start(set_clock(*step))
     when = 0.0
     for ordinal, (gap_s, command, cls, key, leaves_after_s, failure) in enumerate(commands):
         when += gap_s
@@ -160,7 +184,8 @@ def test_nothing_leaks_under_any_interleaving(
         assert 0 <= host.memory_bytes <= 5 * 13 + 5 * 10
     assert sum(ends.values()) == len(commands)
     assert (probe.made.busy, probe.made.waiting, host.inside) == (0, 0, {})
-    fresh = [redis._classes[name].entries for name in "ab"]
-    assert host.memory_bytes == 13 * len(fresh[0]) + 10 * len(fresh[1])
-    may_end = {"done", "client_gone of replica", "instance_died of replica"}
-    assert set(ends) <= may_end | ({"cache_unavailable of redis"} if outage else set())
+    held = [redis.data_class(name).shelf.entries for name in "ab"]
+    assert host.memory_bytes == redis.space.bytes == 13 * len(held[0]) + 10 * len(held[1])
+    assert redis.client("shop-1").queued == redis.client("gateway").queued == 0
+    may_end = {"done", "client_gone of replica", "instance_died of replica", "cache_unavailable of redis"}
+    assert set(ends) <= may_end | ({"cache_full of redis"} if policy[0] in "nv" else set())

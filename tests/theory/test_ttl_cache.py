@@ -100,16 +100,17 @@ def replicate_model(replication: int, duration_s: float) -> tuple[list[int], lis
     cls = {"ttl": f"{TTL_S:g}s", "keys": KEYS, "popularity": POPULARITY, "value": "1K"}
     spec = RedisSpec.model_validate({"command_cpu": 0, "round_trip": 0, "classes": {"hot": cls}})
     redis = spec.build(Context(env, streams, NullProbe(env), "redis"), Idle())
+    client = redis.client("shop-1")
     gap = streams.sequence("gap", Exponential(1 / RATE_PER_S))
     hits, references = [0] * KEYS, [0] * KEYS
 
     def visit(identity: int) -> Activity:
         request = Request(identity, identity, 0, 0, 0, env.now)
-        is_hit = yield from redis.lookup(request, "hot", 0)
+        is_hit = (yield from redis.lookup(client, request, "hot", 0)) is not None
         if not is_hit:
-            yield from redis.store(request, "hot", 0)
+            yield from redis.store(client, request, "hot", 0)
         if env.now > WARM_UP_S:
-            key = redis._classes["hot"].key_of(request)
+            key = redis.data_class("hot").key_of(request)
             references[key] += 1
             hits[key] += is_hit
 
