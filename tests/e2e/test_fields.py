@@ -366,26 +366,79 @@ SLOW = {
 }
 
 BREAKER = {
-    "CircuitBreakerSpec.sliding_window_type": Case({f"{ASK}.breaker.sliding_window_type": "time_based"}, FAILING),
-    "CircuitBreakerSpec.sliding_window_size": Case({f"{ASK}.breaker.sliding_window_size": 20}, FAILING),
-    "CircuitBreakerSpec.minimum_number_of_calls": Case({f"{ASK}.breaker.minimum_number_of_calls": 9}, FAILING),
-    "CircuitBreakerSpec.failure_rate_threshold": Case({f"{ASK}.breaker.failure_rate_threshold": 80}, FAILING),
-    "CircuitBreakerSpec.slow_call_duration_threshold": Case(
+    "CallBreakerSpec.sliding_window_type": Case({f"{ASK}.breaker.sliding_window_type": "time_based"}, FAILING),
+    "CallBreakerSpec.sliding_window_size": Case({f"{ASK}.breaker.sliding_window_size": 20}, FAILING),
+    "CallBreakerSpec.minimum_number_of_calls": Case({f"{ASK}.breaker.minimum_number_of_calls": 9}, FAILING),
+    "CallBreakerSpec.failure_rate_threshold": Case({f"{ASK}.breaker.failure_rate_threshold": 80}, FAILING),
+    "CallBreakerSpec.slow_call_duration_threshold": Case(
         {f"{ASK}.breaker.slow_call_duration_threshold": "8ms"}, SLOW
     ),
-    "CircuitBreakerSpec.slow_call_rate_threshold": Case({f"{ASK}.breaker.slow_call_rate_threshold": 70}, SLOW),
-    "CircuitBreakerSpec.wait_duration_in_open_state": Case(
+    "CallBreakerSpec.slow_call_rate_threshold": Case({f"{ASK}.breaker.slow_call_rate_threshold": 70}, SLOW),
+    "CallBreakerSpec.wait_duration_in_open_state": Case(
         {f"{ASK}.breaker.wait_duration_in_open_state": "500ms"}, FAILING
     ),
-    "CircuitBreakerSpec.permitted_number_of_calls_in_half_open_state": Case(
+    "CallBreakerSpec.permitted_number_of_calls_in_half_open_state": Case(
         {f"{ASK}.breaker.permitted_number_of_calls_in_half_open_state": 6}, FAILING
     ),
-    "CircuitBreakerSpec.max_wait_duration_in_half_open_state": Case(
+    "CallBreakerSpec.max_wait_duration_in_half_open_state": Case(
         {f"{ASK}.breaker.max_wait_duration_in_half_open_state": "20ms"}, FAILING
     ),
-    "CircuitBreakerSpec.automatic_transition_from_open_to_half_open_enabled": Case(
+    "CallBreakerSpec.automatic_transition_from_open_to_half_open_enabled": Case(
         {f"{ASK}.breaker.automatic_transition_from_open_to_half_open_enabled": True},
         {**FAILING, f"{ASK}.breaker.max_wait_duration_in_half_open_state": "1ms"},
+    ),
+    "CallBreakerSpec.exponential_backoff_multiplier": Case(
+        {f"{ASK}.breaker.exponential_backoff_multiplier": 3}, {**FAILING, f"{ASK}.time_limiter.limit": "3ms"}
+    ),
+    "CallBreakerSpec.exponential_max_wait_duration_in_open_state": Case(
+        {f"{ASK}.breaker.exponential_max_wait_duration_in_open_state": "250ms"},
+        {**FAILING, f"{ASK}.time_limiter.limit": "3ms", f"{ASK}.breaker.exponential_backoff_multiplier": 3},
+    ),
+    "CallBreakerSpec.record_exceptions": Case({f"{ASK}.breaker.record_exceptions": ["5xx"]}, FAILING),
+    "CallBreakerSpec.ignore_exceptions": Case({f"{ASK}.breaker.ignore_exceptions": ["time_limit"]}, FAILING),
+}
+
+LATE = {f"{ASK}.time_limiter": {"limit": "3ms"}}
+RETRIED = {**LATE, f"{ASK}.retry": {"wait_duration": "10ms"}}
+GROWING = {**LATE, f"{ASK}.retry": {"wait_duration": "10ms", "exponential_backoff_multiplier": 2}}
+PACED_CALLS = {
+    f"{ASK}.rate_limiter": {"limit_for_period": 1, "limit_refresh_period": "30ms", "timeout_duration": "20ms"}
+}
+FEW_THREADS = {
+    f"{ASK}.thread_pool_bulkhead": {"core_thread_pool_size": 1, "max_thread_pool_size": 2, "queue_capacity": 1},
+    "traffic.open.rate": "300/s",
+}
+
+GUARDS = {
+    "CallStepSpec.style": Case({f"{ASK}.style": "spring_cloud_reactive"}, {**LATE, f"{ASK}.bulkhead": {"permits": 1}}),
+    "CallStepSpec.disable_time_limiter": Case(
+        {f"{ASK}.disable_time_limiter": True},
+        {f"{ASK}.style": "spring_cloud_blocking", f"{AWAY}.duration": exponential("900ms")},
+    ),
+    "CallStepSpec.retry": Case({f"{ASK}.retry": {"wait_duration": "10ms"}}, LATE),
+    "CallStepSpec.rate_limiter": Case(PACED_CALLS),
+    "CallStepSpec.bulkhead": Case({f"{ASK}.bulkhead": {"permits": 1}}),
+    "CallStepSpec.thread_pool_bulkhead": Case({f"{ASK}.thread_pool_bulkhead": {"queue_capacity": 0}}),
+    "CallStepSpec.read_timeout": Case({f"{ASK}.read_timeout": "5ms"}),
+    "RetrySpec.max_attempts": Case({f"{ASK}.retry.max_attempts": 2}, RETRIED),
+    "RetrySpec.wait_duration": Case({f"{ASK}.retry.wait_duration": "20ms"}, RETRIED),
+    "RetrySpec.exponential_backoff_multiplier": Case({f"{ASK}.retry.exponential_backoff_multiplier": 2}, RETRIED),
+    "RetrySpec.exponential_max_wait_duration": Case({f"{ASK}.retry.exponential_max_wait_duration": "15ms"}, GROWING),
+    "RetrySpec.randomized_wait_factor": Case({f"{ASK}.retry.randomized_wait_factor": 0.5}, RETRIED),
+    "RetrySpec.retry_exceptions": Case({f"{ASK}.retry.retry_exceptions": ["5xx"]}, RETRIED),
+    "RetrySpec.ignore_exceptions": Case({f"{ASK}.retry.ignore_exceptions": ["time_limit"]}, RETRIED),
+    "RateLimiterSpec.limit_for_period": Case({f"{ASK}.rate_limiter.limit_for_period": 2}, PACED_CALLS),
+    "RateLimiterSpec.limit_refresh_period": Case({f"{ASK}.rate_limiter.limit_refresh_period": "20ms"}, PACED_CALLS),
+    "RateLimiterSpec.timeout_duration": Case({f"{ASK}.rate_limiter.timeout_duration": "5ms"}, PACED_CALLS),
+    "ThreadPoolBulkheadSpec.core_thread_pool_size": Case(
+        {f"{ASK}.thread_pool_bulkhead.core_thread_pool_size": 2}, FEW_THREADS
+    ),
+    "ThreadPoolBulkheadSpec.max_thread_pool_size": Case(
+        {f"{ASK}.thread_pool_bulkhead.max_thread_pool_size": 3}, FEW_THREADS
+    ),
+    "ThreadPoolBulkheadSpec.queue_capacity": Case({f"{ASK}.thread_pool_bulkhead.queue_capacity": 3}, FEW_THREADS),
+    "ThreadPoolBulkheadSpec.keep_alive_duration": Case(
+        {f"{ASK}.thread_pool_bulkhead.keep_alive_duration": "1s"}, FEW_THREADS
     ),
 }
 
@@ -706,6 +759,12 @@ GATEWAY_FILTERS = {
                 True,
                 {**BREAKING, f"{GUARD}.max_wait_duration_in_half_open_state": "1ms"},
             ),
+            ("exponential_backoff_multiplier", 3, BREAKING),
+            (
+                "exponential_max_wait_duration_in_open_state",
+                "250ms",
+                {**BREAKING, f"{GUARD}.exponential_backoff_multiplier": 3},
+            ),
         )
     },
 }
@@ -1011,6 +1070,7 @@ CASES: dict[str, Case] = {
     **SERVICE,
     **STEPS,
     **BREAKER,
+    **GUARDS,
     **POOL,
     **DATABASES,
     **GATEWAY,

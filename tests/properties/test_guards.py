@@ -17,7 +17,7 @@ from models.service import CallStepSpec, Guards
 from models.spec import Context
 from models.thread_pool_bulkhead import Fate, ThreadPoolRule
 from sim.environment import Activity, Environment, Light
-from sim.probe import Count, NullProbe, Station
+from sim.probe import Count, Level, NullProbe, Station
 from sim.streams import Streams
 
 few = settings(max_examples=100, deadline=None, derandomize=True)
@@ -33,6 +33,11 @@ class Keeping(NullProbe):
         super().__init__(env)
         self.counts: dict[str, Count] = {}
         self.stations: dict[str, Station] = {}
+        self.levels: dict[str, Level] = {}
+
+    def level(self, path: str, value: float = 0.0) -> Level:
+        self.levels[path.removeprefix(f"{PATH}.")] = level = super().level(path, value)
+        return level
 
     def count(self, path: str) -> Count:
         self.counts[path.removeprefix(f"{PATH}.")] = count = super().count(path)
@@ -55,8 +60,6 @@ class Replica:
         self.probe = Keeping(self.env)
         self.residents: dict[Light, None] = {}
         self.works = deque(works)
-        self.inside = 0
-        """Calls that run on threads or with permits of the replica, as an onlooker counts them."""
         spec = CallStepSpec.model_validate({"service": "back", "endpoint": "get", "name": "ask", **guards})
         self.guards = Guards(Context(self.env, Streams(3, 0), self.probe, PATH), spec, self, self, 2)  # type: ignore[arg-type]
 
@@ -166,6 +169,8 @@ def test_no_interleaving_leaks_a_permit(
         assert abs(station.busy_area - station.busy_balance) < 1e-9
         assert abs(station.waiting_area - station.waiting_balance) < 1e-9
     assert not replica.residents
+    unattended = replica.probe.levels.get("time_limiter.unattended")
+    assert unattended is None or unattended.value == 0.0
     breaker, counts = replica.guards.breaker, replica.probe.counts
     assert breaker is not None
     permitted = counts["breaker.permitted"].total
