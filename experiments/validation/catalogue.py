@@ -12,6 +12,7 @@ from experiments.validation.gateway_filters import GATEWAY
 from experiments.validation.guards import GUARDS
 from experiments.validation.hikaricp import HIKARICP
 from experiments.validation.lettuce import LETTUCE
+from experiments.validation.nginx_failures import NGINX_UPSTREAM
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
 from experiments.validation.postgresql import POSTGRESQL
@@ -40,6 +41,7 @@ COMPONENTS: Sequence[Component] = (
     RATE_LIMITER,
     GUARDS,
     GATEWAY,
+    NGINX_UPSTREAM,
     HIKARICP,
     REDIS,
     LETTUCE,
