@@ -193,16 +193,24 @@ SERVICE: dict[str, Any] = {
 
 
 class Visits:
-    """Requests to `SERVICE`, whose endpoint takes `steps`, at given instants."""
+    """Requests of one user to `SERVICE`, whose endpoint takes `steps`, at given instants."""
 
     def __init__(self, steps: Sequence[dict[str, Any]], at_s: Sequence[float] = (1.0,), **service: Any) -> None:
-        self.env = Environment()
         api = {**SERVICE["services"]["api"], **service, "endpoints": {"get": {"steps": list(steps)}}}
-        spec = SystemSpec.model_validate(
-            {**SERVICE, "services": {"api": api}, "traffic": {"mix": {"get": 1}, "trace": {"file": "none"}}}
-        )
+        self._begin({**SERVICE, "services": {"api": api}}, at_s)
+
+    @classmethod
+    def of(cls, document: dict[str, Any], at_s: Sequence[float]) -> Visits:
+        """Requests to another system with a service called api."""
+        visits = cls.__new__(cls)
+        visits._begin(document, at_s)
+        return visits
+
+    def _begin(self, document: dict[str, Any], at_s: Sequence[float]) -> None:
+        self.env = Environment()
+        spec = SystemSpec.model_validate({**document, "traffic": {"mix": {"get": 1}, "trace": {"file": "none"}}})
         self._recorder = Recorder(self.env, list(spec.routes), 0.0, 1.0)
-        trace = Trace(t_s=np.array(at_s, dtype=np.float64))
+        trace = Trace(t_s=np.array(at_s, dtype=np.float64), user=np.zeros(len(at_s), dtype=np.int64))
         self.system: System = assemble(spec, self.env, Streams(1, 0), self._recorder, trace)
         self.system.start()
 

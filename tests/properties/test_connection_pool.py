@@ -343,3 +343,44 @@ def test_silence_costs_nothing_and_ages_the_pool(
             env.step()
         assert env.now <= before_s + silence_s + 1.0 + 600.0 + 60.0 + lifetime_s
         assert pool.idle == pool.total == database.open_connections == kept
+
+
+VERSIONS = st.sampled_from(["2.7.9", "4.0.3", "5.0.1", "5.1.0"])
+
+
+def burst(version: str, maximum: int, minimum_idle: int, number: int, keep: int) -> tuple[Bench, list[int], float]:
+    """So many borrowers at one instant, each keeping its connection for `keep`: the totals after every step, and how
+    long it took to serve them all."""
+    crowd = [Borrower(0, keep, None, False, False, False) for _ in range(number)]
+    bench = Bench(World(maximum, minimum_idle, version, 30_000, 0, 0, 2, 100, 0, crowd))
+    began_at_s, took_s, totals = bench.env.now, 0.0, []
+    while bench.env._queue and bench.env.peek() < 60.0:
+        bench.env.step()
+        bench.look()
+        totals.append(bench.pool.total)
+        if len(bench.ended) == number and not took_s:
+            took_s = bench.env.now - began_at_s
+    bench.finish()
+    return bench, totals, took_s
+
+
+@settings(max_examples=60)
+@given(VERSIONS, st.integers(1, 5), st.integers(0, 5), st.integers(1, 30), st.integers(1, 9))
+def test_a_burst_never_opens_more_than_maximum_pool_size_connections(
+    version: str, maximum: int, minimum_idle: int, number: int, keep: int
+) -> None:
+    bench, totals, _ = burst(version, maximum, minimum_idle, number, keep)
+    assert max(totals) <= maximum, "not even for a moment"
+    assert bench.probe.by_path["database.connections"].arrivals <= maximum, "nor was one tried"
+    assert bench.ended == dict.fromkeys(range(number), "served")
+
+
+@settings(max_examples=60)
+@given(VERSIONS, st.integers(1, 4), st.integers(2, 20), st.integers(1, 9))
+def test_a_handed_over_connection_never_idles_while_someone_waits(
+    version: str, maximum: int, number: int, keep: int
+) -> None:
+    """Each return serves the next one at that very instant: a pool that is full works its queue off without a gap."""
+    bench, _, took_s = burst(version, maximum, maximum, number, keep)
+    assert bench.ended == dict.fromkeys(range(number), "served")
+    assert took_s == -(-number // maximum) * keep * MS

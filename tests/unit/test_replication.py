@@ -1,248 +1,180 @@
-"""sim/replication.py: one run is deterministic, audited, and the same however it is watched."""
+"""Standbys: what reaches them when, what a read there sees, and what becomes of it when they fall behind or die."""
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
-import sys
-from dataclasses import fields, is_dataclass
+from typing import Any
 
-import numpy as np
 import pytest
 
-from models.outcomes import Outcome
-from models.request import Request
-from sim.distributions import Exponential
-from sim.environment import Timer
+from experiments.validation.databases import Stand
+from experiments.validation.postgresql import ROWS, Client
+from models.database import lag_quantile_s
+from models.database.replication import Replay
 from sim.errors import SimulationError
-from sim.recorder import recorder as recorder_module
-from sim.replication import Check, close, combined_digest, equal, merge, pilot_warm_up_s, run_replication
-from sim.resources import Permits
-from sim.statistics import t_interval
+
+REPLAY = "databases.standby.replay"
 
 
-class OneQueue:
-    """Poisson arrivals at one permit with room for a few; `last`: how many arrive in all (None: no end)."""
-
-    endpoints = ("visit",)
-
-    def __init__(self, env, streams, recorder, rate=8.0, room=5, last=None):
-        self.env, self.recorder, self.room, self.last = env, recorder, room, last
-        self.gaps = streams.draws("gap", Exponential(1 / rate))
-        self.services = streams.draws("service", Exponential(0.1))
-        self.station = recorder.station("desk", 1, "permit")
-        self.queue = recorder.level("queue")
-        self.desk = Permits(env, 1, self.station)
-        self.in_flight = 0
-
-    def start(self):
-        self.env.start(self.arrive())
-
-    def arrive(self):
-        ordinal = 0
-        while self.last is None or ordinal < self.last:
-            yield self.gaps.at(ordinal)
-            self.env.start(self.visit(Request(ordinal, ordinal, 0, 0, 0, self.env.now)))
-            ordinal += 1
-
-    def visit(self, request):
-        self.in_flight += 1
-        self.recorder.arrived(request)
-        if self.desk.waiting >= self.room:
-            self.station.refuse()
-            self.recorder.note("desk", "full")
-            request.outcome, request.status, request.reason = Outcome.REFUSED, 503, "full"
-        else:
-            request.cpu_s = self.services.at(request.ordinal)
-            self.queue.set(self.desk.waiting + 1)
-            yield self.desk.hold(request.cpu_s)
-            self.desk.release()
-            request.outcome, request.status = Outcome.SUCCEEDED, 200
-        request.ended_at_s = self.env.now
-        self.in_flight -= 1
-        self.recorder.ended(request)
-
-    def checks(self):
-        present = self.station.busy + self.station.waiting
-        yield Check("desk: permits", present == self.in_flight, "present = in flight", self.in_flight, present)
+def stand(standby: dict[str, Any] | None = None, replay_cpu: str = "1ms", **primary: Any) -> Stand:
+    save = {"cpu": "1ms", "table": "rows", "writes": True, "replay_cpu": replay_cpu}
+    queries = {**ROWS["queries"], "save": save}
+    return Stand({**ROWS, "queries": queries, **primary}, {"replication_delay": "5ms", **(standby or {})})
 
 
-def replicate(build=OneQueue, **changes):
-    given = {"endpoints": ["visit"], "seed": 1, "replication": 0, "duration_s": 60.0, "warm_up_s": 5.0, "bin_s": 1.0}
-    return run_replication(build, **{**given, **changes})
+def stale(bench: Stand) -> int:
+    return bench.total(f"{REPLAY}.stale_reads")
 
 
-def same(left, right):
-    """Equal in every bit, but for the time it took."""
-    if is_dataclass(left):
-        names = [field.name for field in fields(left) if field.name != "wall_s"]
-        return type(left) is type(right) and all(same(getattr(left, n), getattr(right, n)) for n in names)
-    if isinstance(left, np.ndarray):
-        return left.dtype == right.dtype and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
-    if isinstance(left, dict):
-        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, (list, tuple)):
-        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-    if hasattr(left, "__getstate__") and type(left).__name__ == "LogHistogram":
-        return same(left.__getstate__(), right.__getstate__())
-    return left == right
+def read(bench: Stand, at_s: float, user: int = 0) -> None:
+    Client(bench, bench.standby, user).send(at_s, "find")
 
 
-def test_equal_seeds_leave_equal_replications_and_others_do_not():
-    first = replicate()
-    assert same(first, replicate())
-    assert same(first, pickle.loads(pickle.dumps(first)))
-    assert not same(first, replicate(seed=2))
-    assert first.digest != replicate(replication=1).digest
-    assert same(first, replicate(block=4))
+def test_a_read_is_stale_until_the_newest_write_of_its_row_is_replayed() -> None:
+    bench = stand()
+    writer = Client(bench, bench.database)
+    writer.send(1.0, "save")  # committed at 1.001, replayed at 1.007
+    bench.env.run(until=1.0)
+    for at_s, seen in ((1.0005, 0), (1.002, 1), (1.0069, 2), (1.0071, 2)):
+        read(bench, at_s)
+        bench.env.run(until=at_s + 0.0001)
+        assert stale(bench) == seen, at_s
+    assert bench.total(f"{REPLAY}.tracked_reads") == 4
+    assert bench.probe.tallies[f"{REPLAY}.lag_s"].largest == pytest.approx(0.006, abs=1e-8)
 
 
-def test_watching_the_progress_changes_nothing():
-    seen = []
-    assert same(replicate(on_progress=seen.append), replicate())
-    assert len(seen) == 100
-    assert seen == sorted(seen)
-    assert seen[-1] == 60.0
+def test_an_older_write_that_is_replayed_does_not_make_a_row_fresh() -> None:
+    bench = stand()
+    Client(bench, bench.database).send(1.0, "save", 0.004, "save")  # committed 1.001 and 1.006; replayed 1.007, 1.012
+    read(bench, 1.0075)
+    read(bench, 1.0125)
+    bench.env.run()
+    assert stale(bench) == 1
 
 
-def test_the_audit_speaks_of_every_station_and_every_request():
-    result = replicate()
-    names = [check.name for check in result.checks]
-    assert {"requests: arrivals", "requests: in flight", "requests: series of arrivals", "requests: series of outcomes",
-            "desk: arrivals", "desk: waiting", "desk: busy", "desk: permits"} == set(names)  # fmt: skip
-    assert result.passed
-    recording = result.recording
-    assert recording.arrived == sum(recording.ended) + recording.in_flight
-    assert recording.ended[1] > 0
-    assert recording.measured.stations["desk"].refused > 0
-    assert recording.notes.total == recording.ended[1]
-    assert recording.end_s == 60.0
+def test_other_rows_do_not_matter() -> None:
+    bench = stand()
+    Client(bench, bench.database, user=1).send(1.0, "save")
+    read(bench, 1.003, user=2)
+    bench.env.run()
+    assert stale(bench) == 0
 
 
-def test_without_a_duration_it_runs_until_nothing_is_left():
-    """The end is the last thing that happened, whatever the width of the bins."""
-    ends = set()
-    for bin_s in (0.1, 7.0, 1e4):
-        result = replicate(lambda *a: OneQueue(*a, last=200), duration_s=None, warm_up_s=0.0, bin_s=bin_s)
-        assert (result.recording.arrived, result.recording.in_flight) == (200, 0)
-        ends.add((result.recording.end_s, result.digest, result.recording.measured.stations["desk"].utilisation))
-    assert len(ends) == 1
-    last = ends.pop()[0]
-    assert 20.0 < last < 30.0
+def test_a_transaction_is_replicated_when_it_commits() -> None:
+    bench = stand()
+    Client(bench, bench.database).send(1.0, "save", 0.5, "save", in_transaction=True)  # committed at 1.502
+    read(bench, 1.3)
+    read(bench, 1.503)
+    bench.env.run()
+    assert stale(bench) == 1
+    assert bench.total(f"{REPLAY}.replayed_writes") == 2
+    assert bench.probe.tallies[f"{REPLAY}.lag_s"].count == 1
+    assert bench.probe.tallies[f"{REPLAY}.lag_s"].largest == pytest.approx(0.007, abs=1e-8)
 
 
-def test_progress_without_a_duration_is_told_at_every_fold(monkeypatch):
-    monkeypatch.setattr(recorder_module, "FOLD", 50)
-    monkeypatch.setattr(recorder_module, "_FULL", 50 * recorder_module._SIZE)
-    seen = []
-    result = replicate(
-        lambda *a: OneQueue(*a, last=200), duration_s=None, warm_up_s=0.0, on_progress=seen.append
-    )  # fmt: skip
-    assert len(seen) == 4
-    assert seen == sorted(seen)
-    assert seen[-1] == result.recording.end_s
+def test_what_was_rolled_back_is_not_replicated() -> None:
+    bench = stand(statement_timeout="100ms")
+    client = Client(bench, bench.database)
+    client.send(1.0, "save", "slow", in_transaction=True)
+    bench.env.run()
+    assert client.log[0][0] == "statement_timeout"
+    assert bench.total(f"{REPLAY}.replayed_writes") == 0
 
 
-def test_events_are_entries_of_the_schedule():
-    """Two timers fire and one is left; the run's own end does not count."""
+def test_commits_arrive_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawn delay does not let a commit overtake an earlier one."""
+    order: list[int] = []
+    apply = Replay._apply
 
-    class Timers(OneQueue):
-        def start(self):
-            for instant in (1.0, 2.0, 500.0):
-                Timer(self.env, lambda: None).arm(instant)
+    def noting(self: Replay, commit: Any) -> None:
+        order.append(commit.rows[0][1])
+        apply(self, commit)
 
-    assert replicate(Timers, warm_up_s=0.0).events == 2
-    assert replicate(Timers, warm_up_s=0.0, on_progress=lambda now: None).events == 2
-    assert replicate(Timers, warm_up_s=5.0).events == 3
-
-
-@pytest.mark.parametrize(
-    ("break_it", "message"),
-    [
-        (lambda s: setattr(s, "in_flight", s.in_flight + 1), "requests: in flight"),
-        (lambda s: setattr(s.station, "expired", s.station.expired + 1), "desk: arrivals: arrivals = started"),
-        (lambda s: setattr(s.station, "waiting_area", s.station.waiting_area * (1 + 1e-6)), "desk: waiting: integral"),
-        (lambda s: setattr(s.station, "busy_balance", s.station.busy_balance + 1e-5), "desk: busy: integral"),
-        (lambda s: setattr(s.station, "busy", s.station.busy + 1), "desk: permits"),
-    ],
-)
-def test_a_broken_law_is_an_error_that_names_it(break_it, message):
-    class Broken(OneQueue):
-        def start(self):
-            super().start()
-            Timer(self.env, lambda: break_it(self)).arm(59.99999)
-
-    with pytest.raises(SimulationError, match=f"the audit failed: .*{message}"):
-        replicate(Broken)
-    lenient = replicate(Broken, strict=False)
-    assert not lenient.passed
-    assert any(check.name.startswith(message.split(":")[0]) and not check.passed for check in lenient.checks)
+    monkeypatch.setattr(Replay, "_apply", noting)
+    bench = stand({"replication_delay": {"kind": "exponential", "mean": "20ms"}}, replay_cpu="0s")
+    for number in range(200):
+        Client(bench, bench.database, user=number).send(1.0 + number * 0.001, "save")
+    bench.env.run()
+    assert order == list(range(200))
 
 
-def test_a_law_is_kept_to_a_billionth():
-    assert close("x", "law", 1000.0, 1000.0 + 1e-7, 1.0).passed
-    assert not close("x", "law", 1000.0, 1000.0 + 1e-5, 1.0).passed
-    assert equal("x", "law", 3, 3).passed
-    assert equal("x", "law", 3, 4) == Check("x", False, "law: expected 3, got 4", 3, 4)
+def test_added_lag_comes_and_goes() -> None:
+    bench = stand()
+    replay = bench.standby
+    replay.add_lag(2.0)
+    Client(bench, bench.database).send(1.0, "save")
+    bench.env.run(until=1.5)
+    replay.add_lag(3.0)
+    bench.env.run(until=4.0)
+    assert bench.total(f"{REPLAY}.replayed_writes") == 0
+    replay.add_lag(-5.0)
+    bench.env.run(until=4.01)
+    assert bench.total(f"{REPLAY}.replayed_writes") == 1, "what is due is replayed at once"
+    with pytest.raises(SimulationError, match="not a standby"):
+        bench.database.add_lag(1.0)
 
 
-def test_what_cannot_be_run_is_refused():
-    with pytest.raises(ValueError, match="nothing left after a warm-up"):
-        replicate(duration_s=5.0, warm_up_s=5.0)
-    with pytest.raises(SimulationError, match="built with endpoints"):
-        replicate(endpoints=["other"])
+def test_a_standby_that_dies_catches_up() -> None:
+    bench = stand(replay_cpu="10ms")
+    for number in range(5):
+        Client(bench, bench.database, user=number).send(1.0 + number * 0.001, "save")
+    bench.env.run(until=1.02)  # in the middle of a replay
+    bench.standby_host.die()
+    bench.env.run(until=5.0)
+    assert bench.total(f"{REPLAY}.replayed_writes") == 1
+    assert bench.standby.epoch == 1
+    bench.standby_host.is_up = True
+    bench.env.start(bench.standby.recover())
+    bench.env.run()
+    assert bench.total(f"{REPLAY}.replayed_writes") == 5
+    assert bench.env.now == pytest.approx(5.04, abs=1e-6)
 
 
-def test_replications_merge_into_intervals():
-    replications = [replicate(replication=number) for number in range(4)]
-
-    def figures(replication):
-        return {"/arrived": replication.recording.requests.arrived(), "/p999": None}
-
-    merged = merge(replications, figures)
-    assert merged["/arrived"] == t_interval([r.recording.requests.arrived() for r in replications])
-    assert merged["/p999"] is None
-    digests = {combined_digest(replications), combined_digest(replications[::-1]), combined_digest(replications[:3])}
-    assert len(digests) == 3
-
-
-class FillsUp(OneQueue):
-    """A thousand customers find the desk slow at first: the latency settles after about 100 s."""
-
-    def visit(self, request):
-        self.in_flight += 1
-        self.recorder.arrived(request)
-        yield 0.2 + self.services.at(request.ordinal) + max(0.0, 3.0 * (1 - self.env.now / 100.0))
-        request.outcome, request.status, request.ended_at_s = Outcome.SUCCEEDED, 200, self.env.now
-        self.in_flight -= 1
-        self.recorder.ended(request)
-
-    def checks(self):
-        return ()
+@pytest.mark.parametrize("mode", ["on", "remote_apply"])
+def test_commits_wait_for_a_synchronous_standby_that_is_down(mode: str) -> None:
+    bench = stand(synchronous_standby="standby", synchronous_commit=mode)
+    bench.standby_host.die()
+    writer, next_one = Client(bench, bench.database), Client(bench, bench.database)
+    writer.send(1.0, "save")
+    next_one.send(2.0, "save")
+    bench.env.run(until=60.0)
+    assert writer.log == next_one.log == [], "the second one waits for the row, too"
+    bench.standby_host.is_up = True
+    bench.env.start(bench.standby.recover())
+    bench.env.run(until=120.0)
+    assert [what for what, _ in writer.log + next_one.log] == ["done", "done"]
 
 
-def test_a_pilot_run_tells_where_the_warm_up_ends():
-    pilot = replicate(FillsUp, duration_s=600.0, warm_up_s=0.0, bin_s=2.0)
-    warm_up_s = pilot_warm_up_s(pilot.recording)
-    assert 80.0 <= warm_up_s <= 180.0
-    assert warm_up_s % 2.0 == 0.0
-    assert pilot_warm_up_s(replicate(FillsUp, duration_s=90.0, warm_up_s=0.0, bin_s=1.0).recording) is None
-    assert pilot_warm_up_s(replicate(lambda *a: OneQueue(*a, last=0), warm_up_s=0.0).recording) is None
+def test_with_remote_apply_no_read_is_stale() -> None:
+    bench = stand(synchronous_standby="standby", synchronous_commit="remote_apply")
+
+    def rounds() -> Any:
+        writer, reader = Client(bench, bench.database), Client(bench, bench.standby)
+        for _ in range(20):
+            yield from bench.database.execute(writer.request, "save", 0, writer.connection)
+            yield from bench.standby.execute(reader.request, "find", 0, reader.connection)
+
+    bench.env.start(rounds())
+    bench.env.run()
+    assert (bench.total(f"{REPLAY}.tracked_reads"), stale(bench)) == (20, 0)
 
 
-WITHOUT_WIDE_VECTORS = "X86_V4 AVX512_ICL AVX512_SPR"
+def test_a_request_brings_the_same_demand_to_both() -> None:
+    spec = {"queries": {"find": {"cpu": {"kind": "exponential", "mean": "10ms"}}}}
+    bench = Stand(spec, {})
+    first, second = Client(bench, bench.database, user=5), Client(bench, bench.standby, user=5)
+    first.send(1.0, "find")
+    second.send(2.0, "find")
+    bench.env.run()
+    assert first.log[0][1] - 1.0 == pytest.approx(second.log[0][1] - 2.0, abs=1e-9)
 
 
-def test_a_processor_without_wide_vectors_leaves_the_same_replication():
-    """Not only the digest: every count, sum and quantile of the recording, to the last bit."""
-    code = (
-        "import hashlib, pickle, runpy, sys;"
-        "test = runpy.run_path(sys.argv[1]);"
-        "print(hashlib.blake2b(pickle.dumps(test['replicate'](duration_s=400.0).recording)).hexdigest())"
-    )
-    found = {
-        subprocess.run([sys.executable, "-c", code, __file__], env=env, capture_output=True, check=True).stdout
-        for env in (dict(os.environ), {**os.environ, "NPY_DISABLE_CPU_FEATURES": WITHOUT_WIDE_VECTORS})
-    }
-    assert len(found) == 1
+def test_quantiles_of_the_lag() -> None:
+    bench = stand({"replication_delay": {"kind": "exponential", "mean": "20ms"}}, replay_cpu="0s")
+    for number in range(1000):
+        Client(bench, bench.database, user=number).send(1.0 + number * 0.5, "save")
+    bench.env.run()
+    bins = [bench.total(f"{REPLAY}.lag_bins.{number}") for number in range(120)]
+    p50_s, p99_s = lag_quantile_s(bins, 0.5), lag_quantile_s(bins, 0.99)
+    assert p50_s == pytest.approx(0.02 * 0.6931, rel=0.15)
+    assert p99_s == pytest.approx(0.02 * 4.605, rel=0.25)
+    assert lag_quantile_s([0] * 120, 0.5) is None
