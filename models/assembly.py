@@ -24,6 +24,7 @@ from models.spec import Context
 from models.system import SystemSpec
 from models.token_bucket import Bucket4jSpec, SpringRedisSpec
 from models.topology import build_databases
+from models.trouble import Disruptions, Network
 from models.workload import Trace, Workload, build_workload
 from sim.environment import Activity, Environment
 from sim.patience import TimeLimit
@@ -60,6 +61,8 @@ class System:
         self.containers: dict[str, Container] = {}
         self._forgets: list[tuple[str, Callable[[], None]]] = []
         """What is lost beside the rest when a container is killed, by its path."""
+        self._network = Network(context, spec)
+        self._disruptions = Disruptions(context, spec, self._network)
         self.machines = {
             name: machine.build(context.at("machines").at(name)) for name, machine in spec.machines.items()
         }
@@ -83,6 +86,7 @@ class System:
         self._gateway = self._build_gateway()
         for path, forget in self._forgets:
             self.containers[path].on_killed = _both(self.containers[path].on_killed, forget)
+        self._disruptions.settle(self)
         self.client = self._build_client(recorder)
         self._workload: Workload = build_workload(
             context.at("traffic"), spec.traffic, list(spec.routes), trace, self.client.send, steps_wanted
@@ -105,6 +109,7 @@ class System:
             for replica in service.replicas:
                 for pool in replica.pools.values():
                     pool.start_warm()
+        self._disruptions.start()
         self._workload.start(self._over)
 
     def _over(self) -> None:
@@ -123,6 +128,7 @@ class System:
         if self._is_over:
             for breaker in self.breakers.values():
                 breaker.desert()
+            self._disruptions.desert()
             self.on_over()
 
     def checks(self) -> Iterator[Check]:
@@ -167,11 +173,16 @@ class System:
         self._limit(f"{path}.connections", f"{path}.max_connections", "station")
         return host
 
+    def _database(self, service: str, name: str) -> Any:
+        """A database as a service reaches it."""
+        return self._network.database(service, self.databases[name], name)
+
     def _cache(self, name: str) -> Redis:
         spec = self.spec.caches[name]
         context = self._context.at("caches").at(name)
         host = self._container(context, spec, context.path)
         cache = Redis(context, spec, host)
+        cache.links = self._network.callers(context.path)
         host.on_killed = cache.clear
         host.on_start = cache.start
         if spec.maxmemory:
@@ -182,11 +193,12 @@ class System:
         """Give a service its replicas, which share its endpoints' steps."""
         spec = self.spec.services[name]
         context = self._context.at("services").at(name)
-        parts = _Parts(self, spec)
+        parts = _Parts(self, context.path, spec)
         work = {}
         for endpoint, endpoint_spec in spec.endpoints.items():
             at = context.at("endpoints").at(endpoint)
             work[endpoint] = compile_endpoint(at, name, endpoint, endpoint_spec.steps, parts)
+        work = self._disruptions.work(name, work)
         for number in range(1, spec.replicas + 1):
             replica = self._replica(context.at(f"replica-{number}"), spec, f"{name}-{number}", work)
             self.services[name].replicas.append(replica)
@@ -199,7 +211,7 @@ class System:
         replica = Replica(context, spec, host, name, work, self._jvm(context, spec.jvm, host, threads))
         for pool_name, pool_spec in spec.pools.items():
             at = context.at("pools").at(pool_name)
-            replica.pools[pool_name] = Hikari(at, pool_spec, self.databases[pool_spec.database])
+            replica.pools[pool_name] = Hikari(at, pool_spec, self._database(setting, pool_spec.database))
             self._limit(at.path, f"{setting}.pools.{pool_name}.maximum_pool_size", "station")
         for endpoint_name, endpoint in spec.endpoints.items():
             for step in walk(endpoint.steps):
@@ -217,7 +229,8 @@ class System:
     def _guard(self, context: Context, where: str, spec: ServiceSpec, step: CallStepSpec, replica: Replica) -> None:
         """Put what a call step has around its calls into a replica."""
         service, at = context.path.rpartition(".")[0], context.at(where)
-        guards = Guards(at, step, self.services[step.service], replica.host, replica.host.cpus)
+        callee = self._network.service(service, self.services[step.service], step.service)
+        guards = Guards(at, step, callee, replica.host, replica.host.cpus)
         replica.guards[f"{service}.{where}"] = guards
         if guards.breaker is not None:
             self.breakers[guards.breaker.path] = guards.breaker
@@ -241,7 +254,9 @@ class System:
     def _proxy(self, name: str) -> Proxy:
         spec = self.spec.load_balancers[name]
         context = self._context.at("load_balancers").at(name)
-        targets = {name: service.replicas for name, service in self.services.items()}
+        targets = {
+            name: self._network.replicas(context.path, service, name) for name, service in self.services.items()
+        }
         proxy = Proxy(context, spec, self._container(context, spec, context.path), targets)
         self._forgets.append((context.path, proxy.forget))
         for zone in spec.limit_req:
@@ -313,15 +328,19 @@ class System:
         visit = Visit(service, endpoint, 0, endpoint_spec.is_idempotent, endpoint_spec.method)
         is_left = self.spec.traffic.client.leaves
         balancers = [name for name in through if name != "gateway"]
-        hop: Any = self._proxies[balancers[0]] if balancers else self.services[service]
+        target = f"load_balancers.{balancers[0]}" if balancers else f"services.{service}"
+        caller = "gateway" if "gateway" in through else "client"
+        if balancers:
+            proxy = self._proxies[balancers[0]]
+            hop: Any = self._network.hop(caller, target, proxy.for_gateway() if caller == "gateway" else proxy)
+        else:
+            hop = self._network.service(caller, self.services[service], service)
         if "gateway" in through:
             assert self._gateway is not None
-            target = f"load_balancers.{balancers[0]}" if balancers else f"services.{service}"
-            if balancers:
-                hop = self._proxies[balancers[0]].for_gateway()
             hop = self._pooled(hop, balancers[0] if balancers else None, service)
             route: Any = self._gateway.route_to(hop, service, target, bool(balancers), is_left)
-            return (route if self._gateway_jvm is None else JavaRoute(self._gateway_jvm, route)), visit
+            route = route if self._gateway_jvm is None else JavaRoute(self._gateway_jvm, route)
+            return self._network.hop("client", "gateway", route), visit
         return (hop if balancers or not is_left else _Detached(self.env, hop)), visit
 
     def _pooled(self, hop: Any, balancer: str | None, service: str) -> Any:
@@ -334,7 +353,7 @@ class System:
             names = [balancer]
         else:
             names = [replica.name for replica in self.services[service].replicas]
-            hop = PooledService(connections, self.services[service], names)
+            hop = PooledService(connections, hop, names)
         for name in names:
             station = connections.pool(name).path
             if all(limit.station != station for limit in self.limits):
@@ -370,8 +389,9 @@ class _Detached:
 class _Parts:
     """What the steps of one service use, by name."""
 
-    def __init__(self, system: System, service: ServiceSpec) -> None:
+    def __init__(self, system: System, path: str, service: ServiceSpec) -> None:
         self._system = system
+        self._path = path
         self._service = service
 
     def cache(self, name: str) -> Redis:
@@ -384,8 +404,8 @@ class _Parts:
     def open_in_view(self) -> bool:
         return self._service.open_in_view
 
-    def service(self, name: str) -> Service:
-        return self._system.services[name]
+    def service(self, name: str) -> Any:
+        return self._system._network.service(self._path, self._system.services[name], name)
 
     def is_idempotent(self, service: str, endpoint: str) -> bool:
         return self._system.spec.services[service].endpoints[endpoint].is_idempotent

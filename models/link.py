@@ -17,7 +17,6 @@ Checked  tests/unit/test_link.py, tests/properties/test_faults.py, tests/e2e/tes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 from typing import Annotated, Any, Final, Protocol
 
@@ -214,15 +213,20 @@ class LinkedReplica(LinkedHop):
 class LinkedService:
     """A service at the other end of a link: whoever chooses, gets a replica there."""
 
-    __slots__ = ("_linked", "_service", "replicas")
+    __slots__ = ("_caller", "_link", "_linked", "_service")
 
     def __init__(self, link: Link, caller: str, service: Any) -> None:
+        self._link = link
+        self._caller = caller
         self._service = service
-        self.replicas: Sequence[LinkedReplica] = [LinkedReplica(link, caller, each) for each in service.replicas]
-        self._linked: dict[str, LinkedReplica] = {each.name: each for each in self.replicas}
+        self._linked: dict[str, LinkedReplica] = {}
 
     def choose(self) -> LinkedReplica:
-        return self._linked[self._service.choose().name]
+        replica = self._service.choose()
+        linked = self._linked.get(replica.name)
+        if linked is None:
+            linked = self._linked[replica.name] = LinkedReplica(self._link, self._caller, replica)
+        return linked
 
     def handle(self, request: Request, visit: Visit) -> Activity:
         return self.choose().handle(request, visit)

@@ -10,8 +10,11 @@ from pydantic import Field, PositiveInt, model_validator
 from models.cache import RedisSpec
 from models.client import ClientSpec
 from models.database import PostgresSpec
+from models.edges import problems as disruption_problems
+from models.faults import FaultSpec
 from models.gateway import GatewaySpec
 from models.jvm import cpu_count
+from models.link import LinkSpec
 from models.machine import ContainerSpec, MachineSpec
 from models.proxy import LoadBalancerSpec
 from models.service import CacheStepSpec, CallStepSpec, EvictStepSpec, ServiceSpec, walk
@@ -105,8 +108,12 @@ class SystemSpec(Spec):
     databases: dict[str, DatabaseSpec] = Field(
         default_factory=dict, description="PostgreSQL, with its classes of queries."
     )
+    links: dict[str, LinkSpec] = Field(
+        default_factory=dict, description="The network between two components. Default: none, which takes no time."
+    )
     routes: dict[str, RouteSpec] = Field(min_length=1, description="What clients can ask for, and the way it takes.")
     traffic: TrafficSpec = Field(description="Who asks for what, and when.")
+    faults: dict[str, FaultSpec] = Field(default_factory=dict, description="What goes wrong, where, and when.")
     objectives: dict[str, ObjectiveSpec] = Field(default_factory=dict, description="What is expected of the figures.")
     alerts: dict[str, AlertSpec] = Field(default_factory=dict, description="Alert rules to evaluate on what happens.")
     not_modelled: list[str] = Field(
@@ -145,6 +152,7 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
                 yield f"{path}.{misfit}"
     yield from _gateway_problems(spec)
     yield from database_problems(spec.databases)
+    yield from disruption_problems(spec)
     for name in spec.traffic.mix:
         yield from _known(f"traffic.mix.{name}", name, spec.routes, "routes")
     yield from _cycle(spec)

@@ -47,6 +47,7 @@ class Wait:
 class Owner(Protocol):
     """The container of the process that asks."""
 
+    path: str
     is_up: bool
     deaths: Any
 
@@ -58,7 +59,7 @@ class Client:
 
     __slots__ = (
         "_env", "_is_up", "_lives", "_locals", "_locks", "_lost_at_s", "_path", "_timer", "_waiting", "is_connected",
-        "owner",
+        "link", "owner",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,8 @@ class Client:
         self._env = env
         self._path = path
         self.owner = owner
+        self.link: Any = None
+        """The network between it and Redis, where that is modelled."""
         self._is_up = is_up
         self._timer = Timer(env, self._attempt)
         self._waiting: dict[Light, None] = {}

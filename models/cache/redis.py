@@ -28,7 +28,7 @@ from models.cache.keyspace import Keyspace
 from models.cache.lettuce import Client, CommandTimedOut, Wait
 from models.cache.local import LocalTier
 from models.cache.spec import RedisSpec
-from models.outcomes import CacheFull, CacheUnavailable, InstanceDied
+from models.outcomes import CacheFull, CacheUnavailable, InstanceDied, Unreachable
 from models.request import Request
 from models.spec import Context
 from sim.environment import Activity
@@ -57,7 +57,7 @@ class Redis:
     __slots__ = (
         "_classes", "_clients", "_env", "_evictions_cut", "_expiry", "_host", "_is_evicting", "_life", "_lost_at_s",
         "_oom_errors", "_patience", "_phase_s", "_script_cpu", "_script_round_trip", "_thread", "_timed_out",
-        "clock_offset_s", "locks_when_sync", "path", "space",
+        "clock_offset_s", "links", "locks_when_sync", "path", "space",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
@@ -96,6 +96,8 @@ class Redis:
         self._oom_errors = context.probe.count(f"{path}.oom_errors")
         self._evictions_cut = context.probe.count(f"{path}.eviction_cuts")
         self._timed_out = context.probe.count(f"{path}.timed_out")
+        self.links: dict[str, Any] = {}
+        """The network between whoever asks (by the path of its service) and Redis, where it is declared."""
 
     # who asks
 
@@ -104,6 +106,8 @@ class Redis:
         client = self._clients.get(name)
         if client is None:
             client = Client(self._env, f"{self.path}.{name}", owner, self._is_up, self._lost_at_s)
+            if self.links and owner is not None:
+                client.link = self.links.get(owner.path.partition(".replica-")[0])
             self._clients[name] = client
         return client
 
@@ -212,7 +216,10 @@ class Redis:
                     wait = wait or self._wait_patiently()
                     client.queue()
                     yield
-                life = self._life
+                life, link = self._life, client.link
+                if link is not None:
+                    wait = wait or self._wait_patiently()
+                    yield from link.there()
                 if round_trip_s:
                     yield round_trip_s
                 if self._life != life or not client.is_connected:
@@ -247,7 +254,13 @@ class Redis:
                 raise CacheFull(self.path)
             if self._expiry is not None:
                 self._expiry.visited()
-            return action(*what)
+            result = action(*what)
+            if link is not None:
+                is_sent = False
+                yield from link.back()
+            return result
+        except Unreachable as lost:
+            raise CacheUnavailable(self.path) from lost
         except CommandTimedOut as late:
             self._timed_out.add()
             if is_sent:

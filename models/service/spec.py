@@ -11,6 +11,7 @@ from models.bulkhead import BulkheadSpec
 from models.circuit_breaker import CallBreakerSpec
 from models.connection_pool import HikariSpec
 from models.distribution import DistributionSpec
+from models.health import HealthSpec, ShutdownSpec
 from models.machine import ContainerSpec
 from models.rate_limiter import RateLimiterSpec
 from models.replica import InstanceSpec
@@ -259,6 +260,10 @@ class ServiceSpec(ContainerSpec, InstanceSpec):
         default="round_robin",
         description="How callers choose without a load balancer. Default: Spring Cloud LoadBalancer's round robin.",
     )
+    shutdown: ShutdownSpec = Field(
+        default_factory=ShutdownSpec, description="How a replica stops when it is told to."
+    )
+    health: HealthSpec | None = Field(default=None, description="How replicas are watched. Default: not at all.")
     pools: dict[str, HikariSpec] = Field(
         default_factory=dict, description="Connection pools; each replica has its own."
     )
