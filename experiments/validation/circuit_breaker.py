@@ -168,7 +168,7 @@ def call_at(times: tuple[tuple[float, bool], ...], is_automatic: bool) -> tuple[
         wait_duration_in_open_state="30s",
         automatic_transition_from_open_to_half_open_enabled=is_automatic,
         permitted_number_of_calls_in_half_open_state=1,
-    )  # type: ignore[arg-type]
+    )
     breaker = spec.build(Context(env, None, NullProbe(env), "breaker"))  # type: ignore[arg-type]
     denied: list[float] = []
 

@@ -27,18 +27,10 @@ GUARDS = Component(
 class Host:
     """A container in which nothing dies."""
 
-    is_up = True
     path = "services.front.replica-1"
-    speed = 1.0
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-
-    def run(self, demand_s: float, /) -> Any:
-        return demand_s
-
-    def use_memory(self, delta_bytes: int) -> None:
-        return None
 
     def enter(self) -> Light:
         assert self._env.active is not None

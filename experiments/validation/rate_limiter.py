@@ -23,7 +23,7 @@ MS = 1_000_000
 
 
 def rule_of(limit: int, period: str, patience: str) -> RateLimiterRule:
-    spec = RateLimiterSpec(limit_for_period=limit, limit_refresh_period=period, timeout_duration=patience)  # type: ignore[arg-type]
+    spec = RateLimiterSpec(limit_for_period=limit, limit_refresh_period=period, timeout_duration=patience)
     return RateLimiterRule(spec, 0)
 
 
@@ -55,7 +55,7 @@ def _defaults() -> None:
 
 @RATE_LIMITER.check("fixed cycles from creation", "a cycle begins when the limiter was made, not at a whole second")
 def _cycles() -> None:
-    rule = RateLimiterRule(RateLimiterSpec(limit_for_period=1, limit_refresh_period="1s", timeout_duration="0s"), 300)  # type: ignore[arg-type]
+    rule = RateLimiterRule(RateLimiterSpec(limit_for_period=1, limit_refresh_period="1s", timeout_duration="0s"), 300)
     expect([rule.ask(now)[0] for now in (300, 10**9 + 299, 10**9 + 300)], [True, False, True])
 
 
@@ -70,7 +70,7 @@ def _reserved_are_gone() -> None:
 @RATE_LIMITER.check("a doomed caller still blocks for its whole timeout", "refused after 1.5 s, not at once")
 def _doomed() -> None:
     env = Environment()
-    spec = RateLimiterSpec(limit_for_period=1, limit_refresh_period="1h", timeout_duration="1500ms")  # type: ignore[arg-type]
+    spec = RateLimiterSpec(limit_for_period=1, limit_refresh_period="1h", timeout_duration="1500ms")
     limiter: RateLimiter = spec.build(Context(env, Streams(1, 0), NullProbe(env), "limiter"))
     log: list[tuple[str, float]] = []
     waited: list[float] = []

@@ -51,9 +51,7 @@ class Keeping(NullProbe):
 class Replica:
     """A container that dies now and then, its guards, and a callee that takes what it is told to."""
 
-    is_up = True
     path = "services.front.replica-1"
-    speed = 1.0
 
     def __init__(self, guards: dict[str, Any], works: list[tuple[float, bool]]) -> None:
         self.env = Environment()

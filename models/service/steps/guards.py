@@ -21,13 +21,12 @@ from models.bulkhead import Bulkhead
 from models.circuit_breaker import CircuitBreaker
 from models.outcomes import CallFailure, ClientGone, TimeLimitExceeded
 from models.rate_limiter import RateLimiter
-from models.replica import Host
 from models.request import Request, Visit
 from models.resilience import Sight
 from models.retry import MOST_ATTEMPTS, Retry
 from models.service.spec import MOST_CALLS, CallStepSpec
 from models.spec import Context
-from models.thread_pool_bulkhead import ThreadPoolBulkhead
+from models.thread_pool_bulkhead import Host, ThreadPoolBulkhead
 from models.time_limiter import TimeLimiter
 from sim.environment import Activity, Environment
 from sim.errors import Failure
