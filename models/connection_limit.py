@@ -14,11 +14,12 @@ Checked  experiments/validation/nginx_limits.py, tests/properties/test_request_l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 from pydantic import Field, PositiveInt
 
-from models.limit_keys import KEY_OF, LimitKey
+from models.limit_keys import KEY_BEHIND_PROXY, KEY_OF, LimitKey
 from models.outcomes import ConcurrencyLimited
 from models.request import Request
 from models.shared_zone import LEAST_ZONE_BYTES, chunks_in
@@ -31,7 +32,10 @@ NODE_BYTES: Final = 64
 class LimitConnSpec(Spec):
     """A zone (limit_conn_zone) and how it is used (limit_conn)."""
 
-    key: LimitKey = Field(description="Whose requests are counted together: one user's, one ip's, or global.")
+    key: LimitKey = Field(
+        description="Whose requests are counted together: one user's, one ip's (behind the gateway that is the "
+        "gateway's, unless real_ip), or global."
+    )
     connections: PositiveInt = Field(le=65_535, description="Requests in progress at most, for one key.")
     zone: Size = Field(
         default=10 << 20,
@@ -110,12 +114,13 @@ class ConnectionLimits:
 class ConnectionLimit:
     """Asks the zones, reports, and refuses with `ConcurrencyLimited`."""
 
-    __slots__ = ("_granted", "_is_dry_run", "_key_of", "_limits", "_paths", "_refused", "_status")
+    __slots__ = ("_granted", "_is_dry_run", "_key_of", "_keys", "_limits", "_paths", "_refused", "_status")
 
     def __init__(self, context: Context, spec: LimitsConnections) -> None:
         zones = spec.limit_conn
         self._paths = [context.at("limit_conn").at(name).path for name in zones]
-        self._key_of = [KEY_OF[zone.key] for zone in zones.values()]
+        self._keys = [zone.key for zone in zones.values()]
+        self._key_of = [KEY_OF[key] for key in self._keys]
         self._limits = ConnectionLimits([zone.build() for zone in zones.values()])
         self._status = spec.limit_conn_status
         self._is_dry_run = spec.limit_conn_dry_run
@@ -127,6 +132,12 @@ class ConnectionLimit:
     def in_progress(self) -> list[int]:
         """Requests that each zone counts now."""
         return [sum(zone.in_progress.values()) for zone in self._limits.zones]
+
+    def behind_proxy(self) -> ConnectionLimit:
+        """The same limit, with the same zones, for requests that all come from one address."""
+        other = copy(self)
+        other._key_of = [KEY_BEHIND_PROXY[key] for key in self._keys]
+        return other
 
     def enter(self, request: Request) -> Sequence[int] | None:
         """Count `request`; what it returns is to be given back to `leave`. None: a dry run let it pass uncounted.

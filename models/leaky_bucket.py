@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Final
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
-from models.limit_keys import KEY_OF, LimitKey
+from models.limit_keys import KEY_BEHIND_PROXY, KEY_OF, LimitKey
 from models.outcomes import RateLimited
 from models.request import Request
 from models.shared_zone import LEAST_ZONE_BYTES, chunks_in
@@ -41,7 +42,10 @@ KEPT_MS: Final = 60_000
 class LimitReqSpec(Spec):
     """A zone (limit_req_zone) and how it is used (limit_req)."""
 
-    key: LimitKey = Field(description="Whose requests share a bucket: one per user, one per ip, or one global.")
+    key: LimitKey = Field(
+        description="Whose requests share a bucket: one per user, one per ip (behind the gateway that is the "
+        "gateway's, unless real_ip), or one global."
+    )
     rate: Rate = Field(description="Requests per second or per minute, whole: 10/s, 100/m, or as nginx has it, 10r/s.")
     burst: NonNegativeInt = Field(
         default=0, description="Requests above the rate that are not refused. Default 0 (nginx 1.22)."
@@ -193,7 +197,7 @@ class RequestLimit:
     """Asks the zones at nginx's clock, reports, and refuses with `RateLimited`."""
 
     __slots__ = (
-        "_buckets", "_env", "_granted", "_held", "_is_dry_run", "_key_of", "_paths", "_refused", "_status",
+        "_buckets", "_env", "_granted", "_held", "_is_dry_run", "_key_of", "_keys", "_paths", "_refused", "_status",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: LimitsRequests) -> None:
@@ -201,7 +205,8 @@ class RequestLimit:
         count, tally = context.probe.count, context.probe.tally
         self._env = context.env
         self._paths = [context.at("limit_req").at(name).path for name in zones]
-        self._key_of = [KEY_OF[zone.key] for zone in zones.values()]
+        self._keys = [zone.key for zone in zones.values()]
+        self._key_of = [KEY_OF[key] for key in self._keys]
         self._buckets = LeakyBuckets([zone.build() for zone in zones.values()])
         self._status = spec.limit_req_status
         self._is_dry_run = spec.limit_req_dry_run
@@ -214,6 +219,12 @@ class RequestLimit:
     def states_kept(self) -> list[int]:
         """How many keys each zone remembers."""
         return [len(zone.states) for zone in self._buckets.zones]
+
+    def behind_proxy(self) -> RequestLimit:
+        """The same limit, with the same zones, for requests that all come from one address."""
+        other = copy(self)
+        other._key_of = [KEY_BEHIND_PROXY[key] for key in self._keys]
+        return other
 
     def forget(self) -> None:
         """Nginx was killed, and its shared memory with it."""

@@ -18,8 +18,12 @@ LimitKey = Literal["user", "ip", "global"]
 """Whose requests share a limit."""
 
 
-def _everybody(request: Request) -> int:  # noqa: ARG001 (one of three ways to read a request's key)
+def _everybody(request: Request) -> int:  # noqa: ARG001 (one of four ways to read a request's key)
     return 0
+
+
+def _one_address(request: Request) -> int:  # noqa: ARG001
+    return -1  # nobody else's
 
 
 KEY_OF: dict[LimitKey, Callable[[Request], int]] = {
@@ -27,6 +31,9 @@ KEY_OF: dict[LimitKey, Callable[[Request], int]] = {
     "ip": attrgetter("ip"),
     "global": _everybody,
 }
+
+KEY_BEHIND_PROXY: dict[LimitKey, Callable[[Request], int]] = {**KEY_OF, "ip": _one_address}
+"""The same where all requests come from the address of a proxy before, which is not looked behind."""
 
 B = TypeVar("B")
 

@@ -41,6 +41,9 @@ OTHER_REACH: Final[Mapping[str, tuple[float, float]]] = {
     "population": (0.1, 20.0),
 }
 
+LIMITER_FIELDS = ("refill", "capacity", "replenish_rate", "burst_capacity", "limit")
+"""What there is to turn at a rate limiter; each kind has one or two of them."""
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -89,8 +92,7 @@ def _all(spec: SystemSpec) -> Iterator[Knob]:
     yield from _traffic(spec)
     if spec.gateway is not None:
         for name, limiter in spec.gateway.rate_limits.items():
-            fields = ("refill", "capacity") if limiter.kind == "bucket4j_greedy" else (
-                "replenish_rate", "burst_capacity")  # fmt: skip
+            fields = [field for field in LIMITER_FIELDS if field in type(limiter).model_fields]
             yield from _knobs("gateway", name, limiter, ("gateway", "rate_limits", name), *fields)
         for name, bulkhead in spec.gateway.concurrency.items():
             yield from _knobs("gateway", name, bulkhead, ("gateway", "concurrency", name), "permits")

@@ -12,7 +12,7 @@ from models.cache import RedisSpec
 from models.outcomes import CacheUnavailable, CallFailure, ClientGone, InstanceDied, RateLimited
 from models.request import Request
 from models.spec import Context
-from models.token_bucket import Bucket4jGreedySpec, SpringRedisSpec
+from models.token_bucket import Bucket4jGreedySpec, Bucket4jIntervallySpec, Bucket4jSpec, SpringRedisSpec
 from sim.environment import Activity, Environment
 from sim.errors import Failure
 from sim.patience import TimeLimitReached
@@ -57,9 +57,10 @@ def passes(limiter: Any, request: Request) -> bool:
         ("100", "must be a rate"),
     ],
 )
-def test_refills_that_bucket4j_cannot_have(refill: str, message: str) -> None:
+@pytest.mark.parametrize("kind", [Bucket4jGreedySpec, Bucket4jIntervallySpec])
+def test_refills_that_bucket4j_cannot_have(kind: type[Bucket4jSpec], refill: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Bucket4jGreedySpec(key="user", refill=refill)  # type: ignore[arg-type]
+        kind.model_validate({"key": "user", "refill": refill})
 
 
 @pytest.mark.parametrize("refill", ["100/60s", "1000/s", "1/250ms", "1/ns", "3/2s", "100/m"])
@@ -234,13 +235,32 @@ def test_runs_begin_at_different_phases_of_redis_second() -> None:
     assert crossings(2) == crossings(2)
 
 
-@pytest.mark.parametrize("kind", ["bucket4j_greedy", "spring_redis"])
+@pytest.mark.parametrize("kind", [Bucket4jGreedySpec, Bucket4jIntervallySpec])
+def test_a_process_that_dies_forgets_its_buckets(kind: type[Bucket4jSpec]) -> None:
+    """Those of its next life are full, and begin their periods anew."""
+    env = Environment()
+    limiter: Any = kind.model_validate({"key": "user", "refill": "2/1s"}).build(  # type: ignore[attr-defined]
+        Context(env, Streams(1, 0), NullProbe(env), "limit")
+    )
+    assert [passes(limiter, request_of()) for _ in range(3)] == [True, True, False]
+    env.run(0.7)
+    limiter.forget()
+    assert [passes(limiter, request_of()) for _ in range(3)] == [True, True, False]
+    env.run(1.3)
+    assert passes(limiter, request_of()) is (kind is Bucket4jGreedySpec)
+    env.run(1.7)
+    assert passes(limiter, request_of())
+
+
+@pytest.mark.parametrize("kind", ["bucket4j_greedy", "bucket4j_intervally", "spring_redis"])
 def test_buckets_of_users_long_gone_are_forgotten(kind: str) -> None:
     env = Environment()
     context = Context(env, Streams(1, 0), NullProbe(env), "limit")
     limiter: Any
     if kind == "bucket4j_greedy":
         limiter = Bucket4jGreedySpec(key="user", refill="10/s").build(context)
+    elif kind == "bucket4j_intervally":
+        limiter = Bucket4jIntervallySpec(key="user", refill="10/s").build(context)
     else:
         spec = SpringRedisSpec(key="user", replenish_rate=20, burst_capacity=20, cache="redis")
         limiter = spec.build(context, FakeRedis(env))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -228,3 +229,46 @@ def test_windows_of_users_long_gone_are_forgotten(kind: type[WindowSpec]) -> Non
     env.start(visit())
     env.run()
     assert 50 <= most <= (210 if kind is SlidingCounterSpec else 110)
+
+
+def whole(limiter: dict[str, Any]) -> dict[str, Any]:
+    """A gateway with one limiter, before a service that answers at once."""
+    return {
+        "machines": {"vm": {"cores": 8, "memory": "4G"}},
+        "gateway": {"machine": "vm", "cpu": "0s", "rate_limits": {"all": limiter}},
+        "caches": {"redis": {"machine": "vm", "command_cpu": "0s", "round_trip": "1ms"}},
+        "services": {"api": {"machine": "vm", "endpoints": {"get": {"steps": [{"kind": "delay", "duration": "1ms"}]}}}},
+        "routes": {"get": {"service": "api", "endpoint": "get", "through": ["gateway"]}},
+        "traffic": {"mix": {"get": 1}},
+    }
+
+
+WINDOW = {"kind": "anchored_window", "key": "global", "limit": "1/600s"}
+BUCKET = {"kind": "bucket4j_intervally", "key": "global", "refill": "1/600s"}
+SPRING = {
+    "kind": "spring_redis", "key": "global", "replenish_rate": 1, "burst_capacity": 600, "requested_tokens": 600,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limiter", "killed", "statuses"),
+    [
+        (WINDOW, None, [200, 429, 429]),
+        (WINDOW, "gateway", [200, 429, 200]),
+        (WINDOW, "caches.redis", [200, 429, 429]),
+        ({**WINDOW, "cache": "redis"}, "gateway", [200, 429, 429]),
+        ({**WINDOW, "cache": "redis"}, "caches.redis", [200, 429, 200]),
+        (BUCKET, "gateway", [200, 429, 200]),
+        (BUCKET, "caches.redis", [200, 429, 429]),
+        ({**SPRING, "cache": "redis"}, "caches.redis", [200, 429, 200]),
+        ({**SPRING, "cache": "redis"}, "gateway", [200, 429, 429]),
+    ],
+)
+def test_books_die_with_the_container_that_keeps_them(
+    play: Callable[..., Any], limiter: dict[str, Any], killed: str | None, statuses: list[int]
+) -> None:
+    game = play(whole(limiter), [0.0, 1.0, 20.0]).until(2.0)
+    if killed is not None:
+        game.system.containers[killed].doom("killed by the test")
+    rows = sorted(game.until(None).end(), key=lambda row: row["request"])
+    assert [row["status"] for row in rows] == statuses
