@@ -22,7 +22,7 @@ from models.machine import ContainerSpec
 from models.outcomes import ConnectionClosed, ConnectionRefused
 from models.request import Request, Visit
 from models.spec import Context
-from sim.environment import Activity
+from sim.environment import Activity, Environment
 from sim.resources import Permits
 
 OWN_CONNECTIONS: Final = 2
@@ -90,7 +90,6 @@ class Proxy:
             None if spec.workers == 1 else context.streams.choices(f"{context.path}.worker", [1.0] * spec.workers)
         )
         self._processes = [_process(context, spec, number) for number in range(1, spec.workers + 1)]
-        is_limited = self._rate is not None or connections is not None
         for process in self._processes:
             for name, upstream_spec in spec.upstreams.items():
                 at, service = context.at("upstreams").at(name), upstream_spec.service
@@ -99,11 +98,18 @@ class Proxy:
                 else:
                     upstream = self._processes[0].upstreams[service].beside(process.worker)
                 process.upstreams[service] = upstream
-                for hops, hop in (
-                    (process.hops, upstream),
-                    (process.from_gateway, upstream.seen_from(at, GATEWAY_ADDRESS)),
-                ):
-                    hops[service] = _Limited(context, hop, self._rate, connections) if is_limited else hop
+                process.hops[service] = self._limited(upstream, connections)
+                process.from_gateway[service] = self._limited(
+                    upstream.seen_from(GATEWAY_ADDRESS), connections, True
+                )
+
+    def _limited(self, hop: Hop, connections: ConnectionLimit | None, is_behind_proxy: bool = False) -> Hop:
+        rate = self._rate
+        if rate is None and connections is None:
+            return hop
+        if is_behind_proxy:
+            rate, connections = rate and rate.behind_proxy(), connections and connections.behind_proxy()
+        return _Limited(self._env, hop, rate, connections)
 
     def forget(self) -> None:
         """Nginx was killed, and its memory with it, shared or not."""
@@ -179,9 +185,9 @@ class _Limited:
     __slots__ = ("_connections", "_env", "_hop", "_rate")
 
     def __init__(
-        self, context: Context, hop: Hop, rate: RequestLimit | None, connections: ConnectionLimit | None
+        self, env: Environment, hop: Hop, rate: RequestLimit | None, connections: ConnectionLimit | None
     ) -> None:
-        self._env = context.env
+        self._env = env
         self._hop = hop
         self._rate = rate
         self._connections = connections

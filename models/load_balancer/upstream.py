@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from models.load_balancer.keepalive import IdleLinks, Link, Worker
+from models.load_balancer.keys import AddressOf, BeginSearch, begin_search, client_address
 from models.load_balancer.peers import PeerSet
-from models.load_balancer.search import Address, HashSearch, IpSearch, RandomSearch, Ring, RingSearch, Search, Shares
-from models.load_balancer.search import address_of as address_of_client
-from models.load_balancer.spec import HashKey, Trouble, UpstreamSpec
+from models.load_balancer.search import Address
+from models.load_balancer.spec import Trouble, UpstreamSpec
 from models.outcomes import (
     CallFailure,
     ConnectionRefused,
@@ -17,6 +17,7 @@ from models.outcomes import (
     NoLiveUpstream,
     NoWorkerConnection,
     TimeLimitExceeded,
+    Unreachable,
 )
 from models.request import Request, Visit
 from models.spec import Context
@@ -34,9 +35,6 @@ _LISTED_AS: Final[dict[int, Trouble]] = {
 _NO_FAILURES: Final = ("http_403", "http_404")
 """Answers that another server may be asked about, but that say nothing against the one that gave them."""
 
-AddressOf = Callable[[Request], Address]
-BeginSearch = Callable[[Request, Visit], Search]
-
 
 class Server(Protocol):
     """The container behind a target. A failure with its `path` is its own; others are answers of its application."""
@@ -47,6 +45,12 @@ class Server(Protocol):
     def is_up(self) -> bool: ...
     @property
     def deaths(self) -> Count: ...
+
+
+class Wire(Protocol):
+    """The network between nginx and a server."""
+
+    def connect(self) -> Activity: ...
 
 
 class Target(Protocol):
@@ -70,18 +74,14 @@ class Ending(NamedTuple):
     """Whether anything had been sent, so that the server may have begun."""
 
 
-def client_address(request: Request) -> Address:
-    """Of the client itself."""
-    return address_of_client(request.ip)
-
-
 class Upstream:
     """Carries visits to the servers of one upstream, in one worker process."""
 
     __slots__ = (
-        "_begin", "_connect", "_connect_timeout_s", "_env", "_failures", "_found_room", "_full", "_idle", "_kept",
-        "_listed", "_no_live", "_path", "_peers", "_phase_s", "_probe", "_read", "_repeats_sent", "_retries", "_reused",
-        "_send", "_send_timeout_s", "_spec", "_targets", "_time_for_tries_s", "_tries", "_tries_by_peer", "_worker",
+        "_begin", "_chance", "_connect", "_connect_timeout_s", "_connecting", "_env", "_failures", "_found_room",
+        "_full", "_idle", "_kept", "_listed", "_no_live", "_path", "_peers", "_phase_s", "_probe", "_read",
+        "_repeats_sent", "_retries", "_reused", "_send", "_send_timeout_s", "_spec", "_targets", "_time_for_tries_s",
+        "_tries", "_tries_by_peer", "_wires", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +94,9 @@ class Upstream:
         self._path = path
         self._spec = spec
         self._targets = list(targets)
+        wires: list[Any] = [getattr(target, "link", None) for target in targets]
+        self._wires: list[Wire] | None = wires if any(wires) else None
+        self._connecting = TimeLimit(context.env, spec.connect_timeout, cancels=True)
         self._connect = streams.draws(f"{path}.connect_time", spec.connect_time.distribution())
         self._send = streams.draws(f"{path}.send_time", spec.send_time.distribution())
         self._connect_timeout_s = spec.connect_timeout
@@ -116,7 +119,8 @@ class Upstream:
         self._phase_s = streams.sequence(f"{path}.clock_phase").next()
         self._peers = self._new_peers()
         self._tries = min(self._peers.tries, spec.next_upstream_tries or len(targets))
-        self._begin = self._search(context, client_address)
+        self._chance = streams.sequence(f"{path}.random").next
+        self._begin = self._searches(client_address)
         self._join(worker)
 
     def _new_peers(self) -> PeerSet:
@@ -127,23 +131,9 @@ class Upstream:
             weights, spec.balancing, spec.max_fails, int(spec.fail_timeout), self._phase_s, spec.max_conns, backup, down
         )
 
-    def _search(self, context: Context, address_of: AddressOf) -> BeginSearch | None:
-        """How to begin a request's search, where servers do not simply take turns."""
-        spec = self._spec
-        weights = [peer.weight for peer in self._peers.peers]
-        shares = Shares(weights)
-        if spec.balancing == "ip_hash":
-            return lambda request, visit: IpSearch(shares, address_of(request))
-        if spec.balancing in ("random", "random_two"):
-            draw = context.streams.sequence(f"{self._path}.random").next
-            return lambda request, visit: RandomSearch(shares, draw)
-        if spec.hash_key is None:
-            return None
-        key_of = _key_of(spec.hash_key, address_of)
-        if spec.balancing == "hash":
-            return lambda request, visit: HashSearch(shares, key_of(request, visit))
-        ring = Ring([f"{target.name}:{spec.port}" for target in self._targets], weights)
-        return lambda request, visit: RingSearch(ring, key_of(request, visit))
+    def _searches(self, address_of: AddressOf) -> BeginSearch | None:
+        names, weights = [target.name for target in self._targets], [peer.weight for peer in self._peers.peers]
+        return begin_search(self._spec, names, weights, address_of, self._chance)
 
     def _join(self, worker: Worker) -> None:
         spec, (kept, requests) = self._spec, self._kept
@@ -160,12 +150,12 @@ class Upstream:
         other._join(worker)
         return other
 
-    def seen_from(self, context: Context, address: Address) -> Upstream:
+    def seen_from(self, address: Address) -> Upstream:
         """The same upstream for requests that all come from one address: all but their key is shared."""
         if self._spec.balancing != "ip_hash" and self._spec.hash_key != "ip":
             return self
         other = self._copy()
-        other._begin = self._search(context, lambda request: address)
+        other._begin = self._searches(lambda request: address)
         return other
 
     def _copy(self) -> Upstream:
@@ -263,6 +253,8 @@ class Upstream:
                 return Ending("timeout", TimeLimitExceeded(self._path), False, False)
             if connect_s:
                 yield connect_s
+            if self._wires is not None and not (yield from self._reach(self._wires[index])):
+                return Ending("timeout", TimeLimitExceeded(self._path), False, False)
             if not target.host.is_up:
                 return Ending("error", ConnectionRefused(target.host.path), False, False)
         send_s = self._send.at(request.identity, visit.lane)
@@ -280,6 +272,16 @@ class Upstream:
         except TimeLimitReached:
             return Ending("timeout", TimeLimitExceeded(self._path), False, True)
         return ending
+
+    def _reach(self, wire: Wire) -> Activity:
+        """Shake hands across the network. Returns whether that came about within the time limit."""
+        try:
+            yield from self._connecting.call(wire.connect())
+        except Cancelled:
+            raise
+        except (TimeLimitReached, Unreachable):
+            return False
+        return True
 
     @staticmethod
     def _answer(target: Target, request: Request, visit: Visit) -> Activity:
@@ -303,11 +305,3 @@ class Upstream:
             text = "left out after failures" if change == "down" else "back: a request succeeded"
             self._probe.note(f"{self._path}.peers.{self._targets[index].name}", text)
 
-
-def _key_of(kind: HashKey, address_of: AddressOf) -> Callable[[Request, Visit], bytes]:
-    """What is hashed, as text: nginx hashes the value of a variable."""
-    if kind == "user":
-        return lambda request, visit: b"user%d" % request.user
-    if kind == "ip":
-        return lambda request, visit: b"%d.%d.%d.%d" % address_of(request)
-    return lambda request, visit: f"/{visit.service}/{visit.endpoint}".encode()
