@@ -15,7 +15,7 @@ from models.faults import FaultSpec
 from models.gateway import GatewaySpec
 from models.jvm import cpu_count
 from models.link import LinkSpec
-from models.machine import ContainerSpec, MachineSpec
+from models.machine import ContainerSpec, LimitsSpec, MachineSpec
 from models.proxy import LoadBalancerSpec
 from models.service import CacheStepSpec, CallStepSpec, EvictStepSpec, ServiceSpec, walk
 from models.spec import Duration, NonNegativeDuration, PositiveDuration, Spec
@@ -139,6 +139,9 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
     for path, container in containers(spec):
         yield from _known(f"{path}.machine", container.machine, spec.machines, "machines")
         yield from _quota_problems(spec, path, container)
+    for name, machine in spec.machines.items():
+        for resident, background in machine.background.items():
+            yield from _too_many_cpus(f"machines.{name}.background.{resident}", background.limits, name, machine)
     for name, service in spec.services.items():
         yield from _service_problems(spec, f"services.{name}", service)
     for name, route in spec.routes.items():
@@ -159,12 +162,17 @@ def _problems(spec: SystemSpec) -> Iterator[str]:
 
 
 def _quota_problems(spec: SystemSpec, path: str, container: ContainerSpec) -> Iterator[str]:
+    machine = spec.machines.get(container.machine)
+    if machine is not None:
+        yield from _too_many_cpus(path, container.limits, container.machine, machine)
+
+
+def _too_many_cpus(path: str, limits: LimitsSpec, name: str, machine: MachineSpec) -> Iterator[str]:
     """Docker refuses a container whose CPU limit is above the machine's cores (moby daemon/daemon_unix.go)."""
-    machine, cpus = spec.machines.get(container.machine), container.limits.cpus
-    if machine is not None and cpus is not None and cpus > machine.cores:
+    if limits.cpus is not None and limits.cpus > machine.cores:
         yield (
-            f"{path}.limits.cpus: must be at most the {machine.cores:g} cores of {container.machine}, got {cpus:g}. "
-            f"Docker would not start it. Lower it, or raise machines.{container.machine}.cores."
+            f"{path}.limits.cpus: must be at most the {machine.cores:g} cores of {name}, got {limits.cpus:g}. "
+            f"Docker would not start it. Lower it, or raise machines.{name}.cores."
         )
 
 

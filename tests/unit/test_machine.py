@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from models.machine import BackgroundSpec, Container, ContainerSpec, LimitsSpec, Machine, MachineSpec
 from models.outcomes import InstanceDied
@@ -86,19 +87,46 @@ def test_memory_that_comes_back_kills_nobody() -> None:
 
 
 def test_over_the_machine_s_memory_the_largest_container_dies() -> None:
-    world = World("1000M", system_memory="100M", background={"metrics": BackgroundSpec(memory="500M")})
+    world = World("1000M", system_memory="500M", background={"metrics": BackgroundSpec(memory="100M")})
     small, large = world.container("small", "100M"), world.container("large", "200M")
     at(world.env, 1.0, lambda: small.use_memory(100 * M))
     world.env.run(2.0)
     assert (small.is_up, large.is_up) == (True, True)
     at(world.env, 0.0, lambda: small.use_memory(1))
     world.env.run(2.05)
-    assert (small.is_up, large.is_up) == (False, True), "background residents are no candidates"
+    assert (small.is_up, large.is_up) == (False, True)
     world.env.run(3.0)
-    assert world.machine.memory_bytes == (100 + 500 + 100 + 200) * M
+    assert world.machine.memory_bytes == (500 + 100 + 100 + 200) * M
     result = world.recorder.result().whole
     assert result.counts["machines.vm.oom_kills"] == result.counts["small.deaths"] == 1
     assert result.levels["machines.vm.memory_bytes"].peak == 1000 * M, "more than there is is never handed out"
+
+
+def test_a_background_resident_is_killed_like_anybody_else_and_comes_back() -> None:
+    resident = BackgroundSpec(memory="500M", burst="100ms", every="1s")
+    world = World("1000M", system_memory="100M", background={"metrics": resident})
+    other = world.container("other", "300M")
+    world.machine.wake()
+    at(world.env, 3.0, lambda: other.use_memory(101 * M))
+    at(world.env, 3.05, lambda: other.use_memory(-101 * M))
+    world.env.run(5.0)
+    assert other.is_up
+    assert world.count("machines.vm.background.metrics.deaths") == 1
+    assert [(time, text.split(",")[0]) for time, _, text in world.notes] == [(3.0, "killed"), (3.1, "up again")]
+    assert world.machine.memory_bytes == (100 + 500 + 300) * M
+
+
+def test_a_background_resident_has_limits() -> None:
+    limits = LimitsSpec(cpus=0.1)
+    world = World(background={"metrics": BackgroundSpec(memory="10M", burst="100s", every="10s", limits=limits)})
+    world.machine.wake()
+    world.env.run(20.0)
+    (cpu,) = world.machine.cpus()
+    before_s = cpu.cpu_s
+    world.env.run(40.0)
+    assert cpu.cpu_s - before_s == pytest.approx(2.0, abs=0.011)
+    with pytest.raises(ValidationError, match="killed for ever"):
+        BackgroundSpec(memory="10M", limits=LimitsSpec(memory="5M"))
 
 
 def test_who_is_dying_already_is_killing_enough() -> None:
