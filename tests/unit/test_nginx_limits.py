@@ -72,6 +72,17 @@ def test_buckets_are_per_key(play: PlayFixture) -> None:
         assert [row["status"] for row in rows] == statuses
 
 
+@pytest.mark.parametrize(("real_ip", "statuses"), [(False, [200, 503, 503]), (True, [200, 200, 503])])
+def test_behind_the_gateway_all_have_its_address(play: PlayFixture, real_ip: bool, statuses: list[int]) -> None:
+    """Unless nginx is told to look behind it (users 1 and 2 have addresses of their own)."""
+    for limit in (rate(key="ip"), {"limit_conn": {"all": {"key": "ip", "connections": 1}}}):
+        document = system({**limit, "real_ip": real_ip}, 1.0)
+        document["gateway"] = {"machine": "vm", "cpu": "0s"}
+        document["routes"]["get"]["through"] = ["gateway", "edge"]
+        rows = play(document, [0.0] * 3, users=[1, 2, 2]).until(None).end()
+        assert sorted(row["status"] for row in rows) == statuses
+
+
 def test_a_dry_run_only_counts(play: PlayFixture) -> None:
     """What would have been refused still counts nowhere, as in nginx."""
     game = play(system({**rate(burst=1), "limit_req_dry_run": True}), [0.0, 0.0, 0.0, 0.1]).until(None)
