@@ -166,6 +166,41 @@ def test_forgetting_changes_no_decision(spec: Any, visits: list[tuple[int, int]]
     assert decided[0] == decided[1]
 
 
+@pytest.mark.parametrize("spec", LIMITERS, ids=lambda spec: spec.kind)
+@given(
+    visits=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**9)), min_size=1, max_size=60),
+    user=st.integers(0, 3),
+)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_nobody_pays_for_others(spec: Any, visits: list[tuple[int, int]], user: int) -> None:
+    """What a user is granted does not depend on what others ask for."""
+
+    def granted(is_alone: bool) -> list[bool]:
+        env = Environment()
+        limiter = spec.build(Context(env, Streams(1, 0), NullProbe(env), "limit"))
+        passed: list[bool] = []
+
+        def visit() -> Activity:
+            for who, gap_ns in visits:
+                yield gap_ns * 1e-9
+                if is_alone and who != user:
+                    continue
+                try:
+                    limiter.take(Request(0, 0, 0, who, 0, env.now))
+                except RateLimited:
+                    is_granted = False
+                else:
+                    is_granted = True
+                if who == user:
+                    passed.append(is_granted)
+
+        env.start(visit())
+        env.run()
+        return passed
+
+    assert granted(is_alone=True) == granted(is_alone=False)
+
+
 def zone_of(settings: tuple[int, int, int], capacity: int = 1000) -> LeakyZone:
     rate, burst, delay = settings
     return LeakyZone(rate * 1000, burst, delay, capacity)
@@ -209,6 +244,16 @@ def test_several_zones_let_in_what_each_would(
             assert None not in waits
             assert hold_ms == max(waits)
             assert waits[decider] == hold_ms or not hold_ms
+
+
+@given(zones, st.lists(st.tuples(st.integers(0, 3), st.integers(0, 200)), min_size=1, max_size=60))
+@few
+def test_a_leaky_bucket_is_its_key_s_own(settings: tuple[int, int, int], visits: list[tuple[int, int]]) -> None:
+    """With room for all keys, each is held and refused as if it were alone."""
+    together, alone, now = LeakyBuckets([zone_of(settings)]), [LeakyBuckets([zone_of(settings)]) for _ in range(4)], 0
+    for key, gap_ms in visits:
+        now += gap_ms
+        assert together.ask([key], now) == alone[key].ask([key], now)
 
 
 @given(
