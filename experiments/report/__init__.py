@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from experiments.report import runtime, sections, storms
+from experiments.report import between, runtime, sections, storms
 from experiments.report.cells import Document, as_lines
 
 
@@ -42,6 +42,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
         yield "CACHES", sections.caches(document)
     if document["alerts"]:
         yield "ALERTS", sections.alerts(document)
+    if document["calls"]:
+        yield "CALLS BETWEEN SERVICES, those with guards", between.calls(document)
     if document["breakers"]:
         yield "CIRCUIT BREAKERS", sections.breakers(document)
     yield "WHAT BREAKS FIRST", sections.bottleneck(document)
