@@ -8,9 +8,12 @@ from experiments.validation.bucket4j import BUCKET4J
 from experiments.validation.bulkhead import BULKHEAD
 from experiments.validation.check import Check, Component, LeftOut
 from experiments.validation.circuit_breaker import CIRCUIT_BREAKER
+from experiments.validation.cpu_quota import CPU_QUOTA
+from experiments.validation.docker import DOCKER
 from experiments.validation.gateway_filters import GATEWAY
 from experiments.validation.guards import GUARDS
 from experiments.validation.hikaricp import HIKARICP
+from experiments.validation.jvm import JVM
 from experiments.validation.lettuce import LETTUCE
 from experiments.validation.nginx_failures import NGINX_UPSTREAM
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
@@ -18,6 +21,7 @@ from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
 from experiments.validation.postgresql import POSTGRESQL
 from experiments.validation.prometheus import PROMETHEUS
 from experiments.validation.rate_limiter import RATE_LIMITER
+from experiments.validation.reactor_netty import REACTOR_NETTY
 from experiments.validation.redis import REDIS
 from experiments.validation.redis_rate_limiter import REDIS_RATE_LIMITER
 from experiments.validation.retry import RETRY
@@ -25,6 +29,7 @@ from experiments.validation.spring_cache import SPRING_CACHE
 from experiments.validation.theory import NETWORKS, POOL, QUEUES, SHARING, SYSTEMS
 from experiments.validation.thread_pool_bulkhead import THREAD_POOL_BULKHEAD
 from experiments.validation.time_limiter import TIME_LIMITER
+from experiments.validation.tomcat import TOMCAT
 from experiments.validation.window_limits import WINDOWS
 
 COMPONENTS: Sequence[Component] = (
@@ -47,6 +52,11 @@ COMPONENTS: Sequence[Component] = (
     LETTUCE,
     SPRING_CACHE,
     POSTGRESQL,
+    CPU_QUOTA,
+    DOCKER,
+    JVM,
+    TOMCAT,
+    REACTOR_NETTY,
     PROMETHEUS,
     KUBERNETES,
     QUEUES_AND_EDGES,
