@@ -141,6 +141,18 @@ def slow() -> None:
     expect((stand.redis.space.count, stand.count("stores")), (3, 3))
 
 
+@LETTUCE.check("a Redis that hangs", "whoever asks gives up after the command time limit, also who is served")
+def hanging() -> None:
+    stand = Stand({"command_cpu": "10s", "client": {"command_timeout": "1s"}})
+    results = [stand.do("lookup", 1) for _ in range(3)]
+    stand.env.run(until=30.0)
+    expect([(type(result.error), result.ended_s) for result in results], [(CacheUnavailable, 1.0)] * 3)
+    stand.env.run(until=31.0)
+    result = stand.do("lookup", 1)
+    stand.env.run(until=33.0)
+    expect(stand.total("timed_out"), 4 if result.error else 3)
+
+
 LETTUCE.leaves_out(
     "connect timeout is 10 s", "a Redis that is down refuses connections at once here; none is ever unreachable"
 )

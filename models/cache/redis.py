@@ -31,7 +31,7 @@ from models.cache.spec import RedisSpec
 from models.outcomes import CacheFull, CacheUnavailable, InstanceDied, Unreachable
 from models.request import Request
 from models.spec import Context
-from sim.environment import Activity
+from sim.environment import Activity, Light, Timer
 from sim.patience import Deadlines
 from sim.resources import Permits
 
@@ -56,8 +56,8 @@ class Redis:
 
     __slots__ = (
         "_classes", "_clients", "_env", "_evictions_cut", "_expiry", "_host", "_is_evicting", "_life", "_lost_at_s",
-        "_oom_errors", "_patience", "_phase_s", "_script_cpu", "_script_round_trip", "_thread", "_timed_out",
-        "clock_offset_s", "links", "locks_when_sync", "path", "space",
+        "_oom_errors", "_patience", "_phase_s", "_script_cpu", "_script_round_trip", "_served", "_served_since_s",
+        "_thread", "_timed_out", "_watch", "clock_offset_s", "links", "locks_when_sync", "path", "space",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
@@ -90,6 +90,10 @@ class Redis:
             context.env, spec.client.command_timeout, lambda wait: wait.is_open, self._give_up
         )
         self.locks_when_sync = spec.client.spring_data_redis == "2.7"
+        self._served: Light | None = None
+        """Who is served by the command thread, since when, and who looks after them."""
+        self._served_since_s = 0.0
+        self._watch = Timer(context.env, self._look_after)
         self._life = 0
         """How often it has died."""
         self._lost_at_s = 0.0
@@ -239,8 +243,13 @@ class Redis:
                             is_refused = writes and not fits
                             demand_s += evict_s
                         if demand_s:
+                            self._served, self._served_since_s = env.active, env.now
+                            if not self._watch.armed:
+                                self._watch.arm(env.now + self._patience.limit_s)
+                            is_sent = True
                             yield host.run(demand_s)
                     finally:
+                        self._served = None
                         thread.release()
                 except InstanceDied as death:
                     if resident is None or death.path != host.path:  # it is the caller's own container that died
@@ -302,6 +311,17 @@ class Redis:
         wait = Wait(light)
         self._patience.add(wait)
         return wait
+
+    def _look_after(self) -> None:
+        """The command that is carried out has no deadline of its own, as that would cost each command one: this looks
+        after it now and then, and just when its time is up."""
+        if self._served is None:
+            return
+        until_s = self._served_since_s + self._patience.limit_s
+        if until_s > self._env.now:
+            self._watch.arm(until_s)
+        else:
+            self._env.throw(self._served, CommandTimedOut(f"no answer within {self._patience.limit_s} s"))
 
     def _give_up(self, wait: Wait) -> None:
         wait.is_open = False

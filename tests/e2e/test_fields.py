@@ -306,6 +306,12 @@ SERVICE = {
     "EndpointSpec.steps": Case({"services.stock.endpoints.count.steps": [{"kind": "cpu", "demand": "2ms"}]}),
 }
 
+SMALL_REDIS = {"caches.redis.limits": {"memory": "10300K"}, "caches.redis.base_memory": "10M"}
+"""Redis is killed by its own content."""
+
+REDIS_DIES = {**SMALL_REDIS, f"{LOOK}.on_error": "ignore", "caches.redis.client": {"command_timeout": "300ms"}}
+"""Redis is killed by its own content, and callers wait for it for a while."""
+
 STEPS = {
     "CpuStepSpec.probability": Case({f"{WORK}.probability": 0.5}),
     "CpuStepSpec.demand": Case({f"{WORK}.demand": "4ms"}),
@@ -314,9 +320,12 @@ STEPS = {
     "CacheStepSpec.probability": Case({f"{LOOK}.probability": 0.5}),
     "CacheStepSpec.cache": Case({f"{LOOK}.cache": "second"}),
     "CacheStepSpec.data_class": Case({f"{LOOK}.data_class": "others"}),
+    "CacheStepSpec.sync": Case({f"{LOOK}.sync": True}, BUSY),
+    "CacheStepSpec.on_error": Case({f"{LOOK}.on_error": "propagate"}, REDIS_DIES),
     "CacheStepSpec.on_miss": Case({f"{LOOK}.on_miss": []}),
     "EvictStepSpec.probability": Case({f"{FORGET}.probability": 0.5}),
     "EvictStepSpec.cache": Case({f"{FORGET}.cache": "second"}),
+    "EvictStepSpec.on_error": Case({f"{FORGET}.on_error": "ignore"}, REDIS_DIES),
     "EvictStepSpec.data_class": Case({f"{FORGET}.data_class": "others"}),
     "DatabaseStepSpec.probability": Case({f"{SAVE}.probability": 0.5}),
     "DatabaseStepSpec.pool": Case(
@@ -418,7 +427,9 @@ GUARDS = {
     "CallStepSpec.retry": Case({f"{ASK}.retry": {"wait_duration": "10ms"}}, LATE),
     "CallStepSpec.rate_limiter": Case(PACED_CALLS),
     "CallStepSpec.bulkhead": Case({f"{ASK}.bulkhead": {"permits": 1}}),
-    "CallStepSpec.thread_pool_bulkhead": Case({f"{ASK}.thread_pool_bulkhead": {"queue_capacity": 0}}),
+    "CallStepSpec.thread_pool_bulkhead": Case(
+        {f"{ASK}.thread_pool_bulkhead": {"max_thread_pool_size": 1, "queue_capacity": 0}}
+    ),
     "CallStepSpec.read_timeout": Case({f"{ASK}.read_timeout": "5ms"}),
     "RetrySpec.max_attempts": Case({f"{ASK}.retry.max_attempts": 2}, RETRIED),
     "RetrySpec.wait_duration": Case({f"{ASK}.retry.wait_duration": "20ms"}, RETRIED),
@@ -790,6 +801,8 @@ MANY = {
 }
 """Of so many users each comes hardly twice, and stays long."""
 
+HASHED = {f"{UPSTREAM}.balancing": "hash", f"{UPSTREAM}.hash_key": "user"}
+
 BALANCER = {
     "LoadBalancerSpec.limit_req": Case(PACED),
     "LoadBalancerSpec.limit_req_status": Case({f"{NGINX}.limit_req_status": 429}, PACED),
@@ -850,10 +863,33 @@ BALANCER = {
     "UpstreamSpec.next_upstream_timeout": Case({f"{UPSTREAM}.next_upstream_timeout": "15ms"}, ERRING),
     "UpstreamSpec.connect_time": Case({f"{UPSTREAM}.connect_time": exponential("100us")}),
     "UpstreamSpec.send_time": Case({f"{UPSTREAM}.send_time": exponential("100us")}),
+    "UpstreamSpec.hash_key": Case({f"{UPSTREAM}.hash_key": "ip"}, HASHED),
+    "UpstreamSpec.port": Case({f"{UPSTREAM}.port": 9090}, {**HASHED, f"{UPSTREAM}.balancing": "hash_consistent"}),
+    "UpstreamSpec.backup": Case({f"{UPSTREAM}.backup": [2]}),
+    "UpstreamSpec.down": Case({f"{UPSTREAM}.down": [2]}),
+    "UpstreamSpec.max_conns": Case({f"{UPSTREAM}.max_conns": 1}, BUSY),
+    "UpstreamSpec.zone": Case({f"{UPSTREAM}.zone": True}, {"load_balancers.nginx.workers": 2}),
+    "UpstreamSpec.keepalive": Case({f"{UPSTREAM}.keepalive": 8}),
+    "UpstreamSpec.keepalive_requests": Case({f"{UPSTREAM}.keepalive_requests": 2}, {f"{UPSTREAM}.keepalive": 8}),
+    "UpstreamSpec.keepalive_timeout": Case({f"{UPSTREAM}.keepalive_timeout": "10ms"}, {f"{UPSTREAM}.keepalive": 8}),
+    "UpstreamSpec.keepalive_time": Case({f"{UPSTREAM}.keepalive_time": "50ms"}, {f"{UPSTREAM}.keepalive": 8}),
+    "LoadBalancerSpec.version": Case({"load_balancers.nginx.version": "1.29.7"}),
+    "LoadBalancerSpec.workers": Case({"load_balancers.nginx.workers": 2}),
+    "LoadBalancerSpec.worker_connections": Case({"load_balancers.nginx.worker_connections": 5}),
+    "LoadBalancerSpec.real_ip": Case({"load_balancers.nginx.real_ip": True}, {**HASHED, f"{UPSTREAM}.hash_key": "ip"}),
 }
 
-SMALL_REDIS = {"caches.redis.limits": {"memory": "10300K"}, "caches.redis.base_memory": "10M"}
-"""Redis is killed by its own content."""
+FULL_REDIS = {"caches.redis.maxmemory": "1000K", "caches.redis.maxmemory_policy": "allkeys-lru"}
+"""893K of it are taken when nothing is stored: some 40 of 200 entries fit."""
+
+ALL_EXPIRE = {"caches.redis.free_cpu": "500us", "caches.redis.classes.items.ttl": "100ms", "traffic.open.rate": "200/s"}
+"""Removing what has expired keeps the command thread from commands."""
+
+NULLS = {"caches.redis.classes.items.missing": 0.5}
+LOCAL = {
+    "caches.redis.classes.items.local": {"maximum_size": 50, "expire_after_write": "300ms"},
+    "services.shop.limits": {"memory": "200M"},
+}
 
 SMALL_DATABASE = {"databases.postgres.limits": {"memory": "62M"}, f"{MAIN}.minimum_idle": 0}
 """The third connection kills the database."""
@@ -870,10 +906,31 @@ STORES = {
         },
         along=("CacheStepSpec.data_class",),
     ),
+    "CacheSpec.maxmemory": Case({"caches.redis.maxmemory": "950K"}, FULL_REDIS),
+    "CacheSpec.maxmemory_policy": Case({"caches.redis.maxmemory_policy": "noeviction"}, FULL_REDIS),
+    "CacheSpec.maxmemory_samples": Case(
+        {"caches.redis.maxmemory_samples": 1},
+        {**FULL_REDIS, "caches.redis.classes.items.ttl": "10s", "caches.redis.classes.items.popularity": 1.2},
+    ),
+    "CacheSpec.active_expiry": Case({"caches.redis.active_expiry": False}, ALL_EXPIRE),
+    "CacheSpec.free_cpu": Case({"caches.redis.free_cpu": "100us"}, ALL_EXPIRE),
+    "RedisClientSpec.command_timeout": Case({"caches.redis.client.command_timeout": "100ms"}, REDIS_DIES),
+    "RedisClientSpec.spring_data_redis": Case(
+        {"caches.redis.client": {"spring_data_redis": "3.4"}}, {f"{LOOK}.sync": True, **BUSY}
+    ),
     "CacheSpec.entry_overhead": Case({"caches.redis.entry_overhead": "1000B"}, SMALL_REDIS),
     "CacheClassSpec.ttl": Case({"caches.redis.classes.items.ttl": "200ms"}),
     "CacheClassSpec.keys": Case({"caches.redis.classes.items.keys": 100}),
     "CacheClassSpec.popularity": Case({"caches.redis.classes.items.popularity": 2}),
+    "CacheClassSpec.missing": Case(
+        {"caches.redis.classes.items.missing": 0.9}, {**NULLS, "caches.redis.classes.items.cache_nulls": False}
+    ),
+    "CacheClassSpec.cache_nulls": Case({"caches.redis.classes.items.cache_nulls": False}, NULLS),
+    "CacheClassSpec.local": Case({"caches.redis.classes.items.local": {"maximum_size": 20}}),
+    "LocalCacheSpec.maximum_size": Case({"caches.redis.classes.items.local.maximum_size": 5}, LOCAL),
+    "LocalCacheSpec.expire_after_write": Case(
+        {"caches.redis.classes.items.local.expire_after_write": "1s"}, LOCAL
+    ),
     "CacheClassSpec.value": Case({"caches.redis.classes.items.value": "4K"}, SMALL_REDIS),
     **container_cases("DatabaseSpec", "databases.postgres", {}, SMALL_DATABASE),
     "DatabaseSpec.base_memory": Case({"databases.postgres.base_memory": "54M"}, SMALL_DATABASE),
