@@ -214,6 +214,7 @@ def container_cases(spec: str, path: str, given: dict[str, Any], extra: dict[str
         f"{spec}.base_memory": Case({f"{path}.base_memory": "1500M"}, extra),
         f"{spec}.start_wait": Case({f"{path}.start_wait": "500ms"}, extra),
         f"{spec}.start_cpu": Case({f"{path}.start_cpu": "300ms"}, extra),
+        f"{spec}.restart": Case({f"{path}.restart": "no"}, extra),
     }
 
 
@@ -255,7 +256,7 @@ SYSTEM = {
         {"machines.vm.background": {"metrics": {"memory": "1M", "burst": "100ms", "every": "1s"}}}, BUSY
     ),
     "BackgroundSpec.memory": Case(
-        {"machines.vm.background.metrics.memory": "200M"},
+        {"machines.vm.background.metrics.memory": "90M"},
         {**CROWDED, "machines.vm.memory": "600M", "machines.vm.background": {"metrics": {"memory": "1M"}}},
     ),
     "BackgroundSpec.burst": Case(
@@ -858,7 +859,8 @@ BALANCER = {
     "UpstreamSpec.read_timeout": Case({f"{UPSTREAM}.read_timeout": "10ms"}),
     "UpstreamSpec.next_upstream": Case({f"{UPSTREAM}.next_upstream": ["error"]}, ERRING),
     "UpstreamSpec.next_upstream_tries": Case(
-        {f"{UPSTREAM}.next_upstream_tries": 2}, {**ERRING, f"{ASK}.time_limiter": {"limit": "4ms"}}
+        {f"{UPSTREAM}.next_upstream_tries": 2},
+        {**ERRING, f"{ASK}.time_limiter": {"limit": "4ms"}, f"{UPSTREAM}.max_fails": 0},
     ),
     "UpstreamSpec.next_upstream_timeout": Case({f"{UPSTREAM}.next_upstream_timeout": "15ms"}, ERRING),
     "UpstreamSpec.connect_time": Case({f"{UPSTREAM}.connect_time": exponential("100us")}),
@@ -1122,9 +1124,59 @@ DISTRIBUTIONS = {
     **shaped("EmpiricalSpec", {"kind": "empirical", "values": ["1ms", "4ms"]}, values=["1ms", "5ms"], weights=[3, 1]),
 }
 
+SHOP = "services.shop.workers"
+JVM = "services.shop.jvm"
+HEAP = {
+    "live_set": "20M",
+    "allocation_per_request": "2M",
+    "live_per_request": "50K",
+    "max_heap": "64M",
+    "initial_heap": "64M",
+    "collector": "serial",
+}
+JAVA = {JVM: HEAP}
+"""Some collections a second."""
+FILLING = {JVM: {**HEAP, "tenured_per_request": "500K"}}
+"""Full ones among them."""
+COLD = {"services.shop.cold_factor": 9, "services.shop.cold_requests": 50}
+FULL = {f"{SHOP}.max_connections": 1, f"{SHOP}.accept_count": 0}
+
+RUNTIME = {
+    "ServiceSpec.jvm": Case(JAVA),
+    "GatewaySpec.jvm": Case({"gateway.jvm": HEAP}),
+    "ServiceSpec.starts_cold": Case({"services.shop.starts_cold": True}, COLD),
+    "ServiceSpec.compile_cpu": Case(
+        {"services.shop.compile_cpu": "1s"}, {**COLD, "services.shop.starts_cold": True, "machines.vm.cores": 1}
+    ),
+    "TomcatSpec.min_spare_threads": Case({f"{SHOP}.min_spare_threads": 4}, JAVA, shows="/containers"),
+    "TomcatSpec.max_connections": Case({f"{SHOP}.max_connections": 2}, {f"{SHOP}.accept_count": 0}),
+    "TomcatSpec.accept_count": Case({f"{SHOP}.accept_count": 2}, FULL),
+    "TomcatSpec.syn_backoff": Case({f"{SHOP}.syn_backoff": "exponential"}, FULL),
+    "EventLoopSpec.blocking": Case({"services.stock.workers.blocking": True}, BUSY),
+    "JvmSpec.live_set": Case({f"{JVM}.live_set": "30M"}, FILLING),
+    "JvmSpec.allocation_per_request": Case({f"{JVM}.allocation_per_request": "3M"}, JAVA),
+    "JvmSpec.live_per_request": Case({f"{JVM}.live_per_request": "500K"}, JAVA),
+    "JvmSpec.tenured_per_request": Case({f"{JVM}.tenured_per_request": "200K"}, JAVA),
+    "JvmSpec.leak_per_request": Case({f"{JVM}.leak_per_request": "100K"}, JAVA),
+    "JvmSpec.max_heap": Case({f"{JVM}.max_heap": "48M"}, JAVA),
+    "JvmSpec.initial_heap": Case({f"{JVM}.initial_heap": "16M"}, {JVM: {**HEAP, "live_set": "5M"}}),
+    "JvmSpec.max_ram_percentage": Case(
+        {f"{JVM}.max_ram_percentage": 5}, {**JAVA, f"{JVM}.max_heap": GONE, f"{JVM}.initial_heap": "4G"}
+    ),
+    "JvmSpec.collector": Case({f"{JVM}.collector": "g1"}, JAVA),
+    "JvmSpec.pause_cpu": Case({f"{JVM}.pause_cpu": "5ms"}, JAVA),
+    "JvmSpec.copy_cpu": Case({f"{JVM}.copy_cpu": "10ms"}, {**BUSY, **JAVA}),
+    "JvmSpec.mark_cpu": Case({f"{JVM}.mark_cpu": "1ms"}, FILLING),
+    "JvmSpec.exit_on_out_of_memory": Case(
+        {f"{JVM}.exit_on_out_of_memory": True}, {JVM: {**HEAP, "leak_per_request": "1M"}}
+    ),
+    "JvmSpec.thread_stack": Case({f"{JVM}.thread_stack": "1M"}, JAVA, shows="/containers"),
+}
+
 CASES: dict[str, Case] = {
     **SYSTEM,
     **SERVICE,
+    **RUNTIME,
     **STEPS,
     **BREAKER,
     **GUARDS,
