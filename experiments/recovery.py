@@ -103,6 +103,8 @@ class Seen:
         within = rows < self.bins
         np.add.at(latencies, (rows[within] + 1, series.latency_bin[within]), series.latency_count[within])
         self._latencies = latencies.cumsum(axis=0)
+        self._longest_s = recording.requests.latency().max or _LONGEST_S
+        """No quantile is beyond it, however wide the bin that holds it."""
 
     def _total(self, bins: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         totals = np.zeros(self.bins + 1, dtype=np.int64)
@@ -115,7 +117,7 @@ class Seen:
         ended = int(self._ended[last] - self._ended[first])
         succeeded = int(self._succeeded[last] - self._succeeded[first])
         counts = self._latencies[last] - self._latencies[first]
-        p95_s = interpolated_quantile(counts, _EDGES, 0.95, 0.0, _LONGEST_S) if counts.any() else None
+        p95_s = interpolated_quantile(counts, _EDGES, 0.95, 0.0, self._longest_s) if counts.any() else None
         return Level(
             goodput_per_s=succeeded / ((last - first) * self.bin_s),
             success_rate=succeeded / ended if ended else None,
