@@ -371,11 +371,11 @@ def test_the_two_limits_of_the_guide_contradict_each_other_by_a_factor_of_60(sce
 @pytest.mark.parametrize("variant", ["breaker-as-coded"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_breaker_as_coded_has_the_librarys_defaults(name, variant, scenarios):
-    from models.circuit_breaker import CircuitBreakerSpec
+    from models.circuit_breaker import CallBreakerSpec
 
     services = scenarios[name].with_variant(variant).spec.services
     (call,) = (step for step in services["place-service"].endpoints["get-place"].steps if step.kind == "call")
-    assert call.breaker == CircuitBreakerSpec()
+    assert call.breaker == CallBreakerSpec()
     assert call.time_limiter is None
 
 
