@@ -27,8 +27,8 @@ class Story:
     length_s: float = 200.0
     warm_up_s: float = 0.0
     per_s: int = 40
-    latency_s: Rate = lambda t: 0.1  # noqa: E731
-    success: Rate = lambda t: 1.0  # noqa: E731
+    latency_s: Rate = lambda t: 0.1
+    success: Rate = lambda t: 1.0
     notes: list[tuple[float, str, str]] = field(default_factory=list)
     bin_s: float = 1.0
 

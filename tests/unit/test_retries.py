@@ -9,14 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from models.client.backoff import Backoff
-from models.client.spec import ClientBackoffSpec, ClientSpec, ClientRetrySpec
+from models.client.spec import ClientBackoffSpec, ClientRetrySpec, ClientSpec
 
 PlayFixture = Callable[..., Any]
 STEP = {"kind": "cpu", "name": "work", "demand": "1s"}
 WAYS = [[], ["gateway"], ["nginx"], ["gateway", "nginx"]]
 
 
-def system(client: dict[str, Any], through: list[str] | None = None, method: str = "GET", **more: Any) -> dict[str, Any]:
+def system(
+    client: dict[str, Any], through: list[str] | None = None, method: str = "GET", **more: Any
+) -> dict[str, Any]:
     return {
         "machines": {"vm": {"cores": 8, "memory": "4G"}},
         "gateway": {"machine": "vm", "cpu": "0s", "concurrency": {"api": {"permits": 1}}},
