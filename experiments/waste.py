@@ -30,7 +30,7 @@ def waste(instruments: InstrumentFigures, requests: RequestFigures, span_s: floa
             unattended_s += level.area
     left = 0
     for path, number in instruments.counts.items():
-        if path.endswith(".time_limiter.left"):
+        if path.endswith((".time_limiter.left", ".read_timeout.left")):
             left += number
     ended = requests.count()
     attempts = int(np.sum(requests.attempts))
