@@ -305,7 +305,9 @@ class System:
             if isinstance(limiter, Bucket4jSpec):
                 built: Any = limiter.build(at)
             elif isinstance(limiter, SpringRedisSpec):
-                built = limiter.build(at, self.caches[limiter.cache].scripts("gateway", host))
+                services = list(self.spec.services)
+                routes = [services.index(route.service) for route in self.spec.routes.values()]
+                built = limiter.build(at, self.caches[limiter.cache].scripts("gateway", host), routes)
             else:
                 redis = None if limiter.cache is None else self.caches[limiter.cache].scripts("gateway", host)
                 built = limiter.build(at, redis)

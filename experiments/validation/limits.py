@@ -33,7 +33,7 @@ class Redis:
         self.round_trip_s = round_trip_s
         self.is_down = False
 
-    def run_script(self, writes: bool = True) -> Activity:  # noqa: ARG002
+    def run_script(self, writes: bool = True) -> Activity:
         yield self.round_trip_s
         if self.is_down:
             raise CacheUnavailable("caches.redis")
@@ -47,7 +47,9 @@ def context_of(env: Environment, phase: float = 0.0) -> Context:
     return Context(env, Phase(phase), NullProbe(env), "limit")
 
 
-def passes(env: Environment, limiter: Any, at_s: Sequence[float], users: Sequence[int] = ()) -> list[int]:
+def passes(
+    env: Environment, limiter: Any, at_s: Sequence[float], users: Sequence[int] = (), endpoint: int = 0
+) -> list[int]:
     """1 for every request that passes. They come at these instants, of one user or of `users` in turn."""
     passed: list[int] = []
 
@@ -56,7 +58,7 @@ def passes(env: Environment, limiter: Any, at_s: Sequence[float], users: Sequenc
             if when > env.now:
                 yield when - env.now
             user = users[number] if users else 1
-            request = Request(number, number, 0, user, 9, env.now)
+            request = Request(number, number, endpoint, user, 9, env.now)
             try:
                 if limiter.waits:
                     yield from limiter.check(request)

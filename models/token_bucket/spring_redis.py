@@ -12,6 +12,7 @@ Checked  experiments/validation/redis_rate_limiter.py, tests/properties/test_tok
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
@@ -53,6 +54,11 @@ class SpringRedisSpec(Spec):
         default=1, description="Tokens that a request takes. Default 1 (Spring Cloud Gateway 5.0)."
     )
     cache: str = Field(description="The Redis it runs on: a name under caches.")
+    per_route: bool = Field(
+        default=True,
+        description="Each service, being a route of the gateway, has buckets of its own: the route's id is part of "
+        "the key in Redis. Default true (Spring Cloud Gateway 5.0); false where one route leads to all services.",
+    )
 
     raised_by: ClassVar[str] = "replenish_rate"
     """The setting that lets more through."""
@@ -68,8 +74,9 @@ class SpringRedisSpec(Spec):
             )
         return burst_capacity
 
-    def build(self, context: Context, redis: ScriptRunner) -> SpringRedisLimiter:
-        return SpringRedisLimiter(context, self, redis)
+    def build(self, context: Context, redis: ScriptRunner, routes: Sequence[int] = ()) -> SpringRedisLimiter:
+        """`routes`: the gateway's route, counted from 0, that leads to each public endpoint."""
+        return SpringRedisLimiter(context, self, redis, routes)
 
 
 class RedisBucketRule:
@@ -102,6 +109,12 @@ class RedisBucketRule:
         return is_allowed, tokens
 
 
+def by_route(key_of: Callable[[Request], int], routes: Sequence[int]) -> Callable[[Request], int]:
+    """A key for each key and route."""
+    number = max(routes) + 1
+    return lambda request: key_of(request) * number + routes[request.endpoint]
+
+
 class SpringRedisLimiter:
     """Asks Redis, then decides by its clock; lets the request pass where Redis fails."""
 
@@ -111,11 +124,14 @@ class SpringRedisLimiter:
 
     waits: ClassVar[bool] = True
 
-    def __init__(self, context: Context, spec: SpringRedisSpec, redis: ScriptRunner) -> None:
+    def __init__(
+        self, context: Context, spec: SpringRedisSpec, redis: ScriptRunner, routes: Sequence[int] = ()
+    ) -> None:
         self.path = context.path
         self._env = context.env
         self._redis = redis
-        self._key_of = KEY_OF[spec.key]
+        key_of = KEY_OF[spec.key]
+        self._key_of = by_route(key_of, routes) if spec.per_route and max(routes, default=0) else key_of
         burst_capacity = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
         self._limits = (spec.replenish_rate, burst_capacity, spec.requested_tokens)
         self._buckets: RecentBuckets[RedisBucketRule] = RecentBuckets(max(1, RedisBucketRule(*self._limits).ttl_s))

@@ -636,6 +636,7 @@ SPRING = {
 }
 PERMITS = {"gateway.concurrency": {"shop": {"permits": 2}}}
 
+TWO_ROUTES = {**SPRING, "routes.change": {"service": "stock", "endpoint": "count", "through": ["gateway"]}}
 INTERVALLY = {**LIMITED, "gateway.rate_limits.each.kind": "bucket4j_intervally"}
 DYING_REDIS = {
     "caches.redis.limits": {"memory": "10300K"},
@@ -686,6 +687,7 @@ GATEWAY = {
     "SpringRedisSpec.replenish_rate": Case({"gateway.rate_limits.all.replenish_rate": 30}, SPRING),
     "SpringRedisSpec.burst_capacity": Case({"gateway.rate_limits.all.burst_capacity": 40}, SPRING),
     "SpringRedisSpec.requested_tokens": Case({"gateway.rate_limits.all.requested_tokens": 2}, SPRING),
+    "SpringRedisSpec.per_route": Case({"gateway.rate_limits.all.per_route": False}, TWO_ROUTES),
     "SpringRedisSpec.cache": Case({"gateway.rate_limits.all.cache": "second"}, SPRING),
     "BulkheadSpec.permits": Case({"gateway.concurrency.shop.permits": 1}, PERMITS),
     "BulkheadSpec.max_wait": Case({"gateway.concurrency.shop.max_wait": "50ms"}, PERMITS),
