@@ -143,10 +143,11 @@ class Link:
         yield from self._cross(self._rto_s, DATA_ATTEMPTS, inf)
 
     def connect(self, limit_s: float = inf) -> Activity:
-        """A handshake: SYN there, its answer back. Raises `Unreachable`. Who hangs still shakes hands: the kernel
-        does it."""
+        """A handshake: SYN there, its answer back. Raises `Unreachable` after `limit_s` at the latest. Who hangs still
+        shakes hands: the kernel does it."""
+        due_s = self.env.now + limit_s
         yield from self._cross(SYN_RTO_S, SYN_ATTEMPTS, limit_s)
-        yield from self._cross(SYN_RTO_S, SYN_ATTEMPTS, limit_s)
+        yield from self._cross(SYN_RTO_S, SYN_ATTEMPTS, due_s - self.env.now)
 
     def _cross(self, rto_s: float, attempts: int, limit_s: float) -> Activity:
         """One segment, sent until it gets through."""
@@ -164,6 +165,9 @@ class Link:
         for trouble in self._troubles:
             if trouble.delay is not None:
                 delay_s += trouble.delay.next()
+        if delay_s > left_s:
+            yield left_s
+            raise Unreachable(self.path)
         if delay_s:
             yield delay_s
 

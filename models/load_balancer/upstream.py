@@ -50,7 +50,7 @@ class Server(Protocol):
 class Wire(Protocol):
     """The network between nginx and a server."""
 
-    def connect(self) -> Activity: ...
+    def connect(self, limit_s: float, /) -> Activity: ...
 
 
 class Target(Protocol):
@@ -78,7 +78,7 @@ class Upstream:
     """Carries visits to the servers of one upstream, in one worker process."""
 
     __slots__ = (
-        "_begin", "_chance", "_connect", "_connect_timeout_s", "_connecting", "_env", "_failures", "_found_room",
+        "_begin", "_chance", "_connect", "_connect_timeout_s", "_env", "_failures", "_found_room",
         "_full", "_idle", "_kept", "_listed", "_no_live", "_path", "_peers", "_phase_s", "_probe", "_read",
         "_repeats_sent", "_retries", "_reused", "_send", "_send_timeout_s", "_spec", "_targets", "_time_for_tries_s",
         "_tries", "_tries_by_peer", "_wires", "_worker",
@@ -96,7 +96,6 @@ class Upstream:
         self._targets = list(targets)
         wires: list[Any] = [getattr(target, "link", None) for target in targets]
         self._wires: list[Wire] | None = wires if any(wires) else None
-        self._connecting = TimeLimit(context.env, spec.connect_timeout, cancels=True)
         self._connect = streams.draws(f"{path}.connect_time", spec.connect_time.distribution())
         self._send = streams.draws(f"{path}.send_time", spec.send_time.distribution())
         self._connect_timeout_s = spec.connect_timeout
@@ -168,6 +167,11 @@ class Upstream:
     def connections(self) -> list[int]:
         """Attempts in progress, by server."""
         return [peer.connections for peer in self._peers.peers]
+
+    @property
+    def idle_links(self) -> Sequence[Link]:
+        """Connections kept here, those included that timed out and that nobody has looked at since."""
+        return () if self._idle is None else self._idle.links
 
     def forget(self) -> None:
         """Nginx was killed: what it had learnt of the servers, and its connections to them, are gone."""
@@ -276,10 +280,8 @@ class Upstream:
     def _reach(self, wire: Wire) -> Activity:
         """Shake hands across the network. Returns whether that came about within the time limit."""
         try:
-            yield from self._connecting.call(wire.connect())
-        except Cancelled:
-            raise
-        except (TimeLimitReached, Unreachable):
+            yield from wire.connect(self._connect_timeout_s)
+        except Unreachable:
             return False
         return True
 
