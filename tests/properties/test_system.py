@@ -71,8 +71,19 @@ call = st.builds(
     sometimes(st.lists(st.one_of(cpu, delay, cache), max_size=2)),
 )
 workers = st.one_of(
-    st.builds(lambda n: {"kind": "tomcat", "threads": n}, st.integers(1, 3)),
-    st.builds(lambda n: {"kind": "event_loop", "loops": n}, st.integers(1, 2)),
+    st.builds(
+        lambda threads, connections, backlog: {
+            "kind": "tomcat",
+            "threads": threads,
+            "max_connections": connections,
+            "accept_count": backlog,
+        },
+        st.integers(1, 3), st.sampled_from([1, 3, 8192]), st.integers(0, 2),
+    ),
+    st.builds(
+        lambda loops, blocking: {"kind": "event_loop", "loops": loops, "blocking": blocking},
+        st.integers(1, 2), st.booleans(),
+    ),
 )
 
 
@@ -265,8 +276,6 @@ def assert_at_rest(system: System) -> None:
         assert host.memory_bytes == host.base_bytes + database.open_connections * connection_bytes
     for machine in system.machines.values():
         held = machine.spec.system_memory
-        for resident in machine.spec.background.values():
-            held += resident.memory
-        for container in machine.containers:
+        for container in machine.containers:  # background residents among them
             held += container.memory_bytes
         assert machine.memory_bytes == held
