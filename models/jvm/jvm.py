@@ -41,9 +41,9 @@ class Jvm:
     """One JVM. `work_in` lets a request's work allocate in it."""
 
     __slots__ = (
-        "_at_work", "_collections", "_env", "_full", "_heap_level", "_held_bytes", "_is_collecting",
-        "_is_marking", "_marking", "_out_of_memory", "_spare", "_spec", "_thread_level", "_threads", "_waiters",
-        "_young", "cpu", "ergonomics", "heap", "host",
+        "_at_work", "_collections", "_env", "_full", "_has_thrown", "_heap_level", "_held_bytes", "_is_collecting",
+        "_is_marking", "_marking", "_note", "_out_of_memory", "_spare", "_spec", "_thread_level", "_threads",
+        "_waiters", "_young", "cpu", "ergonomics", "heap", "host",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,8 @@ class Jvm:
         self._thread_level = probe.level(f"{path}.threads", float(threads))
         self._spare = self._threads = threads
         self._at_work = self._collections = 0
+        self._note = probe.note
+        self._has_thrown = False
         self._is_collecting = self._is_marking = False
         self._waiters: list[tuple[Light, int]] = []
         self._held_bytes = self.heap.touched
@@ -136,6 +138,9 @@ class Jvm:
 
     def _throw(self) -> None:
         self._out_of_memory.add()
+        if not self._has_thrown:
+            self._has_thrown = True
+            self._note(self.host.path, "java.lang.OutOfMemoryError: Java heap space")
         if self._spec.exit_on_out_of_memory:
             self.host.kill("out of memory: its heap is exhausted")
             raise InstanceDied(self.host.path)
@@ -206,7 +211,7 @@ class Jvm:
         """The container was killed: a new process begins with a new heap and few threads."""
         self.cpu.clear()
         self._collections += 1
-        self._is_collecting = self._is_marking = False
+        self._is_collecting = self._is_marking = self._has_thrown = False
         self._waiters.clear()
         self.heap = self._new_heap()
         self._held_bytes = self.heap.touched
