@@ -7,7 +7,8 @@ from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CallStepSpec
 from models.service.steps.base import Step, take
-from models.service.steps.guards import LANES_PER_CALL, Hop
+from models.service.steps.guards import LANES_PER_CALL
+from models.service.steps.layers import Hop
 from models.spec import Context
 from sim.environment import Activity
 from sim.patience import TimeLimit

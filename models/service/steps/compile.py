@@ -23,7 +23,7 @@ from models.service.steps.base import Step, take, take_timed
 from models.service.steps.cache import Cache, CacheStep, EvictStep
 from models.service.steps.call import CallStep, GuardedCallStep
 from models.service.steps.database import DatabaseStep
-from models.service.steps.guards import Hop
+from models.service.steps.layers import Hop
 from models.service.steps.plain import CpuStep, DelayStep
 from models.service.steps.transaction import HeldDatabaseStep, JoinedStep, TransactionStep, in_view
 from models.spec import Context
