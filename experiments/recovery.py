@@ -268,8 +268,10 @@ def _judged(name: str, found: Sequence[Course]) -> dict[str, Any]:
         "worst": _levels([course.worst for course in found]),
         "finally": _levels([course.finally_ for course in found]),
         "band": {
-            "goodput_at_least_per_s": _mean([course.band and course.band.goodput_at_least_per_s for course in found]),
-            "p95_at_most_ms": _mean([course.band and course.band.p95_at_most_ms for course in found]),
+            **{
+                bound: _mean([None if course.band is None else getattr(course.band, bound) for course in found])
+                for bound in ("goodput_at_least_per_s", "p95_at_most_ms")
+            },
             "window_s": WINDOW_S,
             "hold_s": HOLD_S,
             "stuck_after_s": STUCK_AFTER_S,

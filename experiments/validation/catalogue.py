@@ -8,6 +8,7 @@ from experiments.validation.bucket4j import BUCKET4J
 from experiments.validation.bulkhead import BULKHEAD
 from experiments.validation.check import Check, Component, LeftOut
 from experiments.validation.circuit_breaker import CIRCUIT_BREAKER
+from experiments.validation.client_retries import CLIENT_RETRIES
 from experiments.validation.cpu_quota import CPU_QUOTA
 from experiments.validation.docker import DOCKER
 from experiments.validation.gateway_filters import GATEWAY
@@ -59,6 +60,7 @@ COMPONENTS: Sequence[Component] = (
     REACTOR_NETTY,
     PROMETHEUS,
     KUBERNETES,
+    CLIENT_RETRIES,
     QUEUES_AND_EDGES,
     QUEUES,
     NETWORKS,
