@@ -1,4 +1,4 @@
-"""The real PostgreSQL beside the model: how many connections the application gets, and what becomes of them."""
+"""The real PostgreSQL beside the model: connections, time limits, plans, and a streaming standby."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import Any
 
 import pytest
 
+from experiments.validation.databases import Stand
+from experiments.validation.postgresql import ROWS, Client, deadlock
 from models.connection_pool import HikariSpec
+from models.connection_pool.settings import CUSTOM_PLANS
 from models.database import Postgres, PostgresSpec
 from models.outcomes import ConnectionRefused, DatabaseRefused
 from models.spec import Context
@@ -59,20 +63,26 @@ pytestmark = [
 class RealServer:
     """A PostgreSQL of our own, on a loopback port, with nothing in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._data = folder / "data"
-        self._log = folder / "log"
+    def __init__(self, folder: Path, primary: RealServer | None = None) -> None:
+        self.folder = folder
+        self._data = folder / ("data" if primary is None else "standby")
+        self._log = folder / f"{self._data.name}.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self._call("initdb", "--no-sync", "--auth=trust", "--username=postgres", f"--pgdata={self._data}")
+        if primary is None:
+            self._call("initdb", "--no-sync", "--auth=trust", "--username=postgres", f"--pgdata={self._data}")
+        else:
+            source = ("-h127.0.0.1", f"-p{primary.port}", "-Upostgres", "--checkpoint=fast", "--no-sync")
+            self._call("pg_basebackup", *source, "--write-recovery-conf", f"--pgdata={self._data}")
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
             "max_connections": MAX_CONNECTIONS, "superuser_reserved_connections": RESERVED, "shared_buffers": "16MB",
         }  # fmt: skip
         self._options = " ".join(f"-c {name}={value}" for name, value in options.items())
         self.start()
-        self._call("psql", "-h127.0.0.1", f"-p{self.port}", "-Upostgres", "-c", "CREATE ROLE app LOGIN", "postgres")
+        if primary is None:
+            self._call("psql", "-h127.0.0.1", f"-p{self.port}", "-Upostgres", "-c", "CREATE ROLE app LOGIN", "postgres")
 
     @staticmethod
     def _call(program: str, *arguments: str) -> None:
@@ -132,6 +142,23 @@ def read_exactly(link: socket.socket, number: int) -> bytes:
             raise EOFError("the server has cut the connection")
         data += more
     return data
+
+
+def ask(link: socket.socket, query: str) -> list[str] | str:
+    """Values of the first column, or the SQLSTATE of the error (simple query protocol)."""
+    body = query.encode() + b"\0"
+    link.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
+    rows: list[str] = []
+    state = ""
+    while True:
+        kind, payload = read_message(link)
+        if kind == b"D":
+            (length,) = struct.unpack("!i", payload[2:6])
+            rows.append(payload[6 : 6 + length].decode())
+        elif kind == b"E":
+            state = {field[:1]: field[1:] for field in payload.split(b"\0") if field}[b"C"].decode()
+        elif kind == b"Z":
+            return state or rows
 
 
 def is_cut(link: socket.socket) -> bool:
@@ -294,3 +321,194 @@ def test_pools_that_do_not_fit(real: RealServer) -> None:
     assert [pool.total for pool in pools] == [len(pool) for pool in links] == [6, 3]
     for link in [*links[0], *links[1]]:
         link.close()
+
+
+def opened(server: RealServer) -> socket.socket:
+    link = until(lambda: server.open("postgres"))
+    link.settimeout(20)
+    return link
+
+
+SAVE = "UPDATE rows SET value = value + 1 WHERE id = 1"
+STATES = {
+    "statement_timeout": "57014", "lock_timeout": "55P03", "deadlock": "40P01", "read_only_database": "25006",
+}  # fmt: skip
+"""What the model's reasons are called in SQL."""
+
+
+@pytest.fixture(scope="module")
+def pair(real: RealServer) -> Iterator[tuple[RealServer, RealServer]]:
+    """A primary with a table of two rows, and its streaming standby."""
+    link = opened(real)
+    ask(link, "CREATE TABLE rows (id int PRIMARY KEY, value int)")
+    ask(link, "INSERT INTO rows VALUES (1, 0), (2, 0)")
+    link.close()
+    standby = RealServer(real.folder, real)
+    yield real, standby
+    standby.stop()
+
+
+def model(**primary: Any) -> tuple[Stand, Callable[..., list[str]]]:
+    """The same pair, and what statements on a connection of their own come to."""
+    stand = Stand({**ROWS, **primary}, {})
+
+    def send(server: Any, *statements: str | float, in_transaction: bool = False) -> list[str]:
+        client = Client(stand, server)
+        client.send(stand.env.now, *statements, in_transaction=in_transaction)
+        stand.env.run(until=stand.env.now + 60.0)
+        return [what for what, _ in client.log]
+
+    return stand, send
+
+
+def test_writes_on_a_standby_fail_and_reads_do_not(pair: tuple[RealServer, RealServer]) -> None:
+    _, standby = pair
+    link = opened(standby)
+    stand, send = model()
+    for real_statement, statement in ((SAVE, "save"), ("SELECT value FROM rows WHERE id = 1", "find")):
+        answer, modelled = ask(link, real_statement), send(stand.standby, statement)
+        assert answer == STATES.get(modelled[0], answer)
+        assert isinstance(answer, list) == (modelled == ["done"])
+    link.close()
+
+
+def test_reads_are_stale_until_the_write_is_replayed(pair: tuple[RealServer, RealServer]) -> None:
+    """Replay paused and resumed, as lag that comes and goes in the model."""
+    primary, standby = pair
+    writer, reader = opened(primary), opened(standby)
+    stand, send = model()
+    stale = stand.probe.counts["databases.standby.replay.stale_reads"]
+
+    def is_stale() -> bool:
+        return ask(reader, "SELECT value FROM rows WHERE id = 1") != ask(writer, "SELECT value FROM rows WHERE id = 1")
+
+    ask(reader, "SELECT pg_wal_replay_pause()")
+    until_true(lambda: ask(reader, "SELECT pg_get_wal_replay_pause_state()") == ["paused"])
+    stand.standby.add_lag(1000.0)
+    assert ask(writer, SAVE) == [] and send(stand.database, "save") == ["done"]
+    assert is_stale()
+    assert send(stand.standby, "find") == ["done"] and stale.total == 1
+    ask(reader, "SELECT pg_wal_replay_resume()")
+    stand.standby.add_lag(-1000.0)
+    until_true(lambda: not is_stale())
+    stand.env.run(until=stand.env.now + 1.0)
+    assert send(stand.standby, "find") == ["done"] and stale.total == 1
+    writer.close()
+    reader.close()
+
+
+def test_with_remote_apply_no_read_is_stale(pair: tuple[RealServer, RealServer]) -> None:
+    """Else many are: in the one as in the other."""
+    primary, standby = pair
+    writer, reader = opened(primary), opened(standby)
+
+    def stale_of_100() -> int:
+        number = 0
+        for _ in range(100):
+            ask(writer, SAVE)
+            number += ask(reader, "SELECT value FROM rows WHERE id = 1") != ask(
+                writer, "SELECT value FROM rows WHERE id = 1"
+            )
+        return number
+
+    assert stale_of_100() > 0
+    stand, _ = model()
+    pair_of = Client(stand, stand.database), Client(stand, stand.standby)
+    pair_of[0].send(0.0, "save")
+    pair_of[1].send(0.0003, "find")
+    stand.env.run()
+    assert stand.total("databases.standby.replay.stale_reads") == 1
+    ask(writer, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+    ask(writer, "ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+    ask(writer, "SELECT pg_reload_conf()")
+    until_true(lambda: ask(writer, "SELECT sync_state FROM pg_stat_replication") == ["sync"])
+    until_true(lambda: ask(writer, "SHOW synchronous_commit") == ["remote_apply"])
+    assert stale_of_100() == 0
+    stand, send = model(synchronous_standby="standby", synchronous_commit="remote_apply")
+    for _ in range(100):
+        assert send(stand.database, "save") == send(stand.standby, "find") == ["done"]
+    assert stand.total("databases.standby.replay.stale_reads") == 0
+    ask(writer, "ALTER SYSTEM RESET ALL")
+    ask(writer, "SELECT pg_reload_conf()")
+    writer.close()
+    reader.close()
+
+
+def test_time_limits_end_what_they_are_for(pair: tuple[RealServer, RealServer]) -> None:
+    primary, _ = pair
+    first, second = opened(primary), opened(primary)
+
+    ask(first, "SET statement_timeout = '50ms'")
+    assert ask(first, "SELECT pg_sleep(10)") == STATES["statement_timeout"]
+    assert ask(first, "SELECT 1") == ["1"], "the connection survives"
+    stand, send = model(statement_timeout="50ms")
+    assert send(stand.database, "slow") == ["statement_timeout"]
+
+    ask(first, "SET statement_timeout = 0")
+    ask(first, "BEGIN")
+    ask(first, SAVE)
+    ask(second, "SET lock_timeout = '50ms'")
+    assert ask(second, SAVE) == STATES["lock_timeout"]
+    assert ask(second, "UPDATE rows SET value = 9 WHERE id = 2") == [], "another row"
+    ask(first, "COMMIT")
+    assert ask(second, SAVE) == []
+    stand, send = model(lock_timeout="50ms")
+    Client(stand, stand.database).send(0.0, "save", 5.0, in_transaction=True)
+    stand.env.run(until=1.0)
+    assert send(stand.database, "save") == ["lock_timeout"]
+    assert send(stand.database, "save") == ["done"]
+
+    ask(first, "SET idle_in_transaction_session_timeout = '50ms'")
+    ask(first, "BEGIN")
+    ask(first, SAVE)
+    assert ask(second, "SET lock_timeout = 0") == []
+    assert ask(second, SAVE) == [], "the row is free when the other has been thrown out"
+    assert is_cut(first)
+    stand, send = model(idle_in_transaction_session_timeout="50ms")
+    assert send(stand.database, "save", 1.0, "find", in_transaction=True) == ["connection_lost"]
+    first.close()
+    second.close()
+
+
+def test_a_deadlock_costs_one_of_two_its_transaction(pair: tuple[RealServer, RealServer]) -> None:
+    primary, _ = pair
+    links = [opened(primary), opened(primary)]
+    answers: dict[int, list[str] | str] = {}
+    for number, link in enumerate(links):
+        ask(link, "SET deadlock_timeout = '100ms'")
+        ask(link, "BEGIN")
+        ask(link, f"UPDATE rows SET value = 0 WHERE id = {number + 1}")
+
+    def cross(number: int) -> None:
+        answers[number] = ask(links[number], f"UPDATE rows SET value = 0 WHERE id = {2 - number}")
+        ask(links[number], "COMMIT")
+
+    threads = [threading.Thread(target=cross, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert sorted(map(str, answers.values())) == sorted([STATES["deadlock"], "[]"])
+    deadlock()  # the same in the model
+    for link in links:
+        link.close()
+
+
+def test_a_prepared_query_is_planned_anew_five_times(pair: tuple[RealServer, RealServer]) -> None:
+    """Then the server keeps a plan: what the model's plan_cpu rests on."""
+    primary, _ = pair
+    link = opened(primary)
+    ask(link, "PREPARE find (int) AS SELECT value FROM rows WHERE id = $1")
+    for _ in range(9):
+        ask(link, "EXECUTE find (1)")
+    assert ask(link, "SELECT custom_plans FROM pg_prepared_statements") == [str(CUSTOM_PLANS)]
+    assert ask(link, "SELECT generic_plans FROM pg_prepared_statements") == [str(9 - CUSTOM_PLANS)]
+    link.close()
+
+
+def until_true(condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came to that")
