@@ -1,25 +1,7 @@
-"""A hundred requests per 60 s: the four ways in which programs mean it.
-
-Models   `fixed_window`: a count that begins anew at whole periods of the clock; up to twice the limit passes around
-         such an instant. `anchored_window`: a count that begins with a key's first request and lives for one period
-         (INCR, then EXPIRE). `sliding_log`: the instants of what passed in the last period; exact.
-         `sliding_counter`: this period's count plus the last one's, weighed by how much of that period is less than
-         one period ago. Requests that are refused are not counted. The books are in the memory of the process that
-         asks or, with `cache`, in Redis: then the decision is a script's, taken when Redis runs it, and a Redis that
-         dies forgets everything.
-Units    Integer nanoseconds. Clock-aligned periods begin at a phase of their own, drawn once per run, not with the run.
-Source   Fixed window: envoyproxy/ratelimit, src/limiter/cache_key.go (the key holds the unit's beginning). Anchored
-         window, sliding log and sliding counter: widespread scripts without one author (INCR + EXPIRE, sorted sets,
-         and the weighed count of Cloudflare's rate limiting).
-Omits    Variants that count refused requests, or that put off the end of a window with each request; a clock that is
-         set; the memory that keys take in Redis; expiry in Redis to the millisecond.
-Checked  experiments/validation/window_limits.py, tests/properties/test_request_limits.py,
-         tests/unit/test_window_limit.py, tests/real/test_redis_limiter.py
-"""
+"""Window limits: their settings, the windows of all keys, and the two places where those can be kept."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol
 
@@ -29,6 +11,7 @@ from models.limit_keys import KEY_OF, LimitKey, RecentBuckets
 from models.outcomes import CacheUnavailable, RateLimited
 from models.request import Request
 from models.spec import Context, Rate, Spec
+from models.window_limit.windows import AnchoredWindow, FixedWindow, SlidingCounter, SlidingLog, Window
 from sim.environment import Activity
 from sim.quantities import RateValue
 
@@ -124,99 +107,6 @@ class SlidingCounterSpec(WindowSpec):
 
     def rule(self) -> Window:
         return SlidingCounter(int(self.limit.count), self.period_ns)
-
-
-class Window(Protocol):
-    """The books of one key. Decides; never waits."""
-
-    def admit(self, now_ns: int) -> bool: ...
-
-
-class FixedWindow:
-    """One count, of the period in which `now_ns` lies."""
-
-    __slots__ = ("count", "limit", "number", "period_ns")
-
-    def __init__(self, limit: int, period_ns: int) -> None:
-        self.limit = limit
-        self.period_ns = period_ns
-        self.number = -1
-        self.count = 0
-
-    def admit(self, now_ns: int) -> bool:
-        number = now_ns // self.period_ns
-        if number != self.number:
-            self.number = number
-            self.count = 0
-        if self.count >= self.limit:
-            return False
-        self.count += 1
-        return True
-
-
-class AnchoredWindow:
-    """One count, and when it ends."""
-
-    __slots__ = ("count", "ends_at_ns", "limit", "period_ns")
-
-    def __init__(self, limit: int, period_ns: int) -> None:
-        self.limit = limit
-        self.period_ns = period_ns
-        self.ends_at_ns = 0
-        self.count = 0
-
-    def admit(self, now_ns: int) -> bool:
-        if not self.count or now_ns >= self.ends_at_ns:
-            self.ends_at_ns = now_ns + self.period_ns
-            self.count = 0
-        if self.count >= self.limit:
-            return False
-        self.count += 1
-        return True
-
-
-class SlidingLog:
-    """When each request passed that passed within the last period."""
-
-    __slots__ = ("limit", "passed_at_ns", "period_ns")
-
-    def __init__(self, limit: int, period_ns: int) -> None:
-        self.limit = limit
-        self.period_ns = period_ns
-        self.passed_at_ns: deque[int] = deque()
-
-    def admit(self, now_ns: int) -> bool:
-        passed_at_ns, gone_ns = self.passed_at_ns, now_ns - self.period_ns
-        while passed_at_ns and passed_at_ns[0] <= gone_ns:
-            passed_at_ns.popleft()
-        if len(passed_at_ns) >= self.limit:
-            return False
-        passed_at_ns.append(now_ns)
-        return True
-
-
-class SlidingCounter:
-    """This period's count and the last one's."""
-
-    __slots__ = ("before", "count", "limit", "number", "period_ns")
-
-    def __init__(self, limit: int, period_ns: int) -> None:
-        self.limit = limit
-        self.period_ns = period_ns
-        self.number = -1
-        self.count = self.before = 0
-
-    def admit(self, now_ns: int) -> bool:
-        number, elapsed_ns = divmod(now_ns, self.period_ns)
-        if number != self.number:
-            self.before = self.count if number == self.number + 1 else 0
-            self.count = 0
-            self.number = number
-        weighed = self.before * (self.period_ns - elapsed_ns) + self.count * self.period_ns
-        if weighed >= self.limit * self.period_ns:
-            return False
-        self.count += 1
-        return True
 
 
 class WindowBooks:
