@@ -36,6 +36,7 @@ CHOICES: Final = {
     "cpu": ("Steps", "of an endpoint, taken in order."),
     "bucket4j_greedy": ("Rate limiters", "of the gateway."),
     "tomcat": ("Workers", "of a service's replicas."),
+    "ramp": ("Traffic shapes", "of the rate of open arrivals, or of the number of users at once, over time."),
 }
 """Titles of the true alternatives, by the first of their kinds."""
 
