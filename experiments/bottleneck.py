@@ -112,7 +112,8 @@ def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
         return None
     text = f"refuses {share:.1%} of requests"
     if held:
-        text += f", holds {held:.1%} for {limiter['mean_held_ms']:.3g} ms on average"
+        mean = limiter["mean_held_ms"]  # null where a replication held nobody
+        text += f", holds {held:.1%}" + ("" if mean is None else f" for {mean:.3g} ms on average")
     binds = share >= REFUSED_SHARE or held >= HELD_SHARE
     return Candidate(limit, 0.0, limiter["refused"] + limiter.get("held", 0.0), binds, text)
 
