@@ -58,7 +58,7 @@ class IdleLinks:
     """The kept connections of one upstream in one worker. Decides; never waits: a connection that timed out is closed
     when somebody looks, which nobody can tell from a timer."""
 
-    __slots__ = ("_age_s", "_links", "_most", "_requests", "_timeout_s", "_worker")
+    __slots__ = ("_age_s", "_most", "_requests", "_timeout_s", "_worker", "links")
 
     def __init__(self, worker: Worker, most: int, requests: int, timeout_s: float, age_s: float) -> None:
         self._worker = worker
@@ -67,15 +67,12 @@ class IdleLinks:
         self._requests = requests
         self._timeout_s = timeout_s
         self._age_s = age_s
-        self._links: list[Link] = []
+        self.links: list[Link] = []
         """The one kept last at the end."""
-
-    def __len__(self) -> int:
-        return len(self._links)
 
     def take(self, index: int, now_s: float) -> Link | None:
         """The connection to server `index` that was kept last."""
-        links = self._links
+        links = self.links
         if links and now_s - links[0].kept_at_s >= self._timeout_s:
             self.tidy(now_s)
         for place in range(len(links) - 1, -1, -1):
@@ -92,7 +89,7 @@ class IdleLinks:
         if link.requests >= self._requests or now_s - link.opened_at_s > self._age_s or not link.is_open:
             self._worker.free += 1
             return
-        links = self._links
+        links = self.links
         if len(links) >= self._most:
             self.tidy(now_s)
             if len(links) >= self._most:
@@ -103,11 +100,11 @@ class IdleLinks:
 
     def tidy(self, now_s: float) -> None:
         """Close what timed out, and what its server has closed."""
-        left = [link for link in self._links if now_s - link.kept_at_s < self._timeout_s and link.is_open]
-        self._worker.free += len(self._links) - len(left)
-        self._links[:] = left
+        left = [link for link in self.links if now_s - link.kept_at_s < self._timeout_s and link.is_open]
+        self._worker.free += len(self.links) - len(left)
+        self.links[:] = left
 
     def close(self) -> None:
         """Nginx was killed."""
-        self._worker.free += len(self._links)
-        self._links.clear()
+        self._worker.free += len(self.links)
+        self.links.clear()

@@ -18,6 +18,13 @@ from sim.streams import Streams
 
 weights = st.lists(st.integers(1, 9), min_size=2, max_size=6)
 balancings = st.sampled_from(["round_robin", "least_conn"])
+methods = st.sampled_from(
+    [
+        {"balancing": "round_robin"}, {"balancing": "least_conn"}, {"balancing": "random"}, {"balancing": "random_two"},
+        {"balancing": "ip_hash"}, {"balancing": "hash", "hash_key": "user"},
+        {"balancing": "hash_consistent", "hash_key": "ip"},
+    ]
+)  # fmt: skip
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -103,7 +110,7 @@ class Flaky:
     def __init__(self, env: Environment, name: str, plan: list[str]) -> None:
         self.env = env
         self.name = name
-        self.host = SimpleNamespace(path=name, is_up=True)
+        self.host: Any = SimpleNamespace(path=name, is_up=True, deaths=SimpleNamespace(total=0))
         self.plan = plan
         self.visits = 0
 
@@ -138,14 +145,17 @@ conditions = st.lists(
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     st.lists(st.lists(actions, min_size=1, max_size=5), min_size=1, max_size=4),
-    balancings, conditions, st.integers(0, 3),
+    methods, conditions, st.integers(0, 3), st.integers(0, 2), st.integers(0, 3), st.integers(2, 8),
     st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 2)), min_size=1, max_size=30),
 )  # fmt: skip
 def test_connections_and_attempts_balance_under_any_interleaving(
     plans: list[list[str]],
-    balancing: Any,
+    method: dict[str, str],
     conditions: list[str],
     tries: int,
+    max_conns: int,
+    keepalive: int,
+    connections: int,
     requests: list[tuple[float, bool, float | None]],
 ) -> None:
     env = Environment()
@@ -153,18 +163,20 @@ def test_connections_and_attempts_balance_under_any_interleaving(
     servers = [Flaky(env, f"s{number}", plan) for number, plan in enumerate(plans)]
     spec = UpstreamSpec.model_validate(
         {
-            "service": "s", "balancing": balancing, "next_upstream": conditions, "next_upstream_tries": tries,
+            "service": "s", **method, "max_conns": max_conns, "keepalive": keepalive,
+            "next_upstream": conditions, "next_upstream_tries": tries,
             "read_timeout": "1s", "fail_timeout": "2s", "connect_time": {"kind": "exponential", "mean": "100ms"},
             "connect_timeout": "300ms", "send_time": {"kind": "exponential", "mean": "50ms"}, "send_timeout": "200ms",
         }
     )  # fmt: skip
-    worker = Worker(510)
+    worker = Worker(connections)
     upstream = Upstream(Context(env, Streams(3, 0), probe, "u"), spec, servers, (1, 22, 1), worker)
     ends: list[str] = []
 
     def send(ordinal: int, idempotent: bool) -> Activity:
         try:
-            yield from upstream.handle(Request(ordinal, ordinal, 0, 0, 0, env.now), Visit("s", "e", 0, idempotent))
+            request = Request(ordinal, ordinal, 0, ordinal % 7, ordinal % 5 * 300, env.now)
+            yield from upstream.handle(request, Visit("s", "e", 0, idempotent))
             ends.append("ok")
         except CallFailure as failure:
             ends.append(failure.reason)
@@ -183,18 +195,26 @@ def test_connections_and_attempts_balance_under_any_interleaving(
     while env.peek() != float("inf"):
         env.step()
         assert min(upstream.connections) >= 0
+        assert not max_conns or max(upstream.connections) <= max_conns
+        assert 0 <= worker.free <= connections
+        assert connections - worker.free == sum(upstream.connections) + len(upstream.idle_links)
         checks += 1
     assert checks
     assert upstream.connections == [0] * len(servers)
+    assert len(upstream.idle_links) <= keepalive
     assert len(ends) == len(requests)
     counts = {path: count.total for path, count in probe.counts.items()}
     attempts = sum(total for path, total in counts.items() if path.endswith(".tries"))
-    most = min(len(servers), tries or len(servers))
     no_live = counts["u.no_live_upstream"]
     assert ends.count("no_live_upstream") == no_live
-    assert len(requests) - no_live <= attempts <= len(requests) * most
+    assert counts.get("u.max_conns.refused", 0) <= no_live
     # every request begins one attempt and each retry one more, but for those that find nobody
     assert attempts == len(requests) + counts["u.retries"] - no_live
-    assert sum(server.visits for server in servers) <= attempts
+    unconnected = ends.count("worker_connections")
+    assert sum(server.visits for server in servers) <= attempts - unconnected
+    reused = counts.get("u.reused", 0)
+    most = min(len(servers), tries or len(servers))
+    assert len(requests) - no_live <= attempts <= len(requests) * most + reused  # what was kept grants a try more
+    assert reused == 0 if not keepalive else reused <= attempts
     if "off" in conditions:
         assert counts["u.retries"] == 0

@@ -28,7 +28,9 @@ def test_a_spec_survives_being_written_and_read() -> None:
     written = {
         "service": "user-service", "balancing": "least_conn", "weights": [1, 2], "max_fails": 3, "fail_timeout": "30s",
         "connect_timeout": "5s", "send_timeout": "10s", "read_timeout": "10s", "next_upstream": ["error", "http_503"],
-        "next_upstream_tries": 2, "next_upstream_timeout": "3s", "connect_time": "200us",
+        "next_upstream_tries": 2, "next_upstream_timeout": "3s", "connect_time": "200us", "backup": [2], "down": [1],
+        "max_conns": 7, "zone": True, "keepalive": 3, "keepalive_requests": 10, "keepalive_timeout": "5s",
+        "keepalive_time": "1m",
         "send_time": {"kind": "exponential", "mean": "1ms"},
     }  # fmt: skip
     spec = NginxSpec.model_validate({"cpu": "150us", "upstreams": {"users": written}})
@@ -50,6 +52,14 @@ def test_a_spec_survives_being_written_and_read() -> None:
         ({"read_timeout": "0s"}, "greater than 0"),
         ({"connect_timeout": "0s"}, "greater than 0"),
         ({"slow_start": "30s"}, "Extra inputs"),
+        ({"balancing": "hash"}, "must have a hash_key"),
+        ({"hash_key": "user"}, "must have a hash_key"),
+        ({"balancing": "ip_hash", "backup": [2]}, "ip_hash does not support backup"),
+        ({"balancing": "random_two", "backup": [1]}, "random_two does not support backup"),
+        ({"down": [0]}, "greater than 0"),
+        ({"max_conns": -1}, "greater than or equal to 0"),
+        ({"keepalive_timeout": "0s"}, "greater than 0"),
+        ({"port": 0}, "greater than or equal to 1"),
     ],
 )
 def test_what_nginx_would_refuse_is_refused(change: dict[str, Any], words: str) -> None:
@@ -85,6 +95,19 @@ def built(spec: dict[str, Any], replicas: list[Replica]) -> tuple[Environment, U
 def test_weights_must_match_the_replicas() -> None:
     with pytest.raises(ValueError, match=r"u\.weights: must have one weight for each of the 2 replicas of s, got 3"):
         built({"weights": [1, 2, 3]}, [Replica("a"), Replica("b")])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"backup": [3]}, "backup: must be replicas of s, 1 to 2, got 3"),
+        ({"down": [1, 5]}, "down: must be replicas of s, 1 to 2, got 5"),
+        ({"backup": [1, 2]}, "backup: must leave a server that is none"),
+    ],
+)
+def test_marked_servers_must_exist(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        built(change, [Replica("a"), Replica("b")])
 
 
 def test_weights_and_times_are_used() -> None:
