@@ -210,10 +210,9 @@ def a_database_that_hangs() -> None:
 @POSTGRESQL.check("server-side prepare on the 5th use", "five custom plans follow, then a generic one: ten are made")
 def server_side_prepare() -> None:
     plans = []
-    settings: dict[str, Any]
-    for settings in ({}, {"prepare_threshold": 1}, {"prepare_threshold": 0}):
+    for threshold in (5, 1, 0):
         stand = Stand({"queries": {"find": {"cpu": "1ms", "plan_cpu": "10ms"}}})
-        pool = stand.pool(maximum_pool_size=1, **settings)
+        pool = stand.pool(maximum_pool_size=1, prepare_threshold=threshold)
         pool.start_warm()
         times: list[float] = []
 
