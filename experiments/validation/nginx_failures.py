@@ -16,6 +16,7 @@ from sim.environment import Activity
 from sim.probe import NullProbe
 from sim.streams import Streams
 
+__all__ = ["NGINX_UPSTREAM", "crowd"]
 check = NGINX_UPSTREAM.check
 
 
