@@ -11,10 +11,11 @@ Checked  experiments/validation/retry.py, tests/unit/test_retry_spec.py, tests/u
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from models.outcomes import CallFailure, ConnectionRefused, InstanceDied
 
@@ -42,18 +43,22 @@ def whole_ms(duration_s: float) -> int:
     return round(duration_s * 1e9) // 1_000_000
 
 
-_LOCAL = "time_limit|circuit_open|rate_limited|concurrency_limited"
-_BROKEN = "connection_refused|instance_died"
-
-FailureName = Annotated[str, Field(pattern=f"^({_LOCAL}|{_BROKEN}|[45]xx|[45][0-9][0-9])$")]
-"""How a list of a guard names failures: time_limit, circuit_open, rate_limited, concurrency_limited (of this call's
-own guards), connection_refused, instance_died (of the callee), or the answer's status: 5xx, 4xx, 503."""
-
 FAILURE_NAMES = (
     "time_limit, circuit_open, rate_limited, concurrency_limited (this call's own guards), connection_refused, "
     "instance_died (the callee's), or an answer's status such as 5xx or 503"
 )
-"""The same for descriptions of fields."""
+"""How a list of a guard names failures."""
+_REASONS = ("time_limit", "circuit_open", "rate_limited", "concurrency_limited", "connection_refused", "instance_died")
+
+
+def _known(name: str) -> str:
+    if name not in _REASONS and re.fullmatch("[45]([0-9][0-9]|xx)", name) is None:
+        raise ValueError(f"must name a failure, got {name!r}. Write {FAILURE_NAMES}.")
+    return name
+
+
+FailureName = Annotated[str, AfterValidator(_known)]
+"""One of `FAILURE_NAMES`."""
 
 Names = frozenset[str]
 
