@@ -148,15 +148,15 @@ def an_error_of_redis_lets_everything_pass() -> None:
 @REDIS_RATE_LIMITER.check("state is per (route id, key)", "a user's burst leaves others alone; an ip's users share")
 def state_is_per_route_and_key() -> None:
     for key, expected in (("user", [1, 0, 1, 0]), ("ip", [1, 0, 0, 0]), ("global", [1, 0, 0, 0])):
-        for per_route in (True, False):
+        for version in ("4.2", "3.1"):
             env = Environment()
             spec = SpringRedisSpec.model_validate(
-                {"key": key, "replenish_rate": 1, "burst_capacity": 1, "cache": "redis", "per_route": per_route}
+                {"key": key, "replenish_rate": 1, "burst_capacity": 1, "cache": "redis", "version": version}
             )
             limiter = spec.build(context_of(env), Redis(env), [0, 1])
             expect(passes(env, limiter, [0.5] * 4, users=[1, 1, 2, 2]), expected, key)
             found = passes(env, limiter, [0.6] * 4, users=[1, 1, 2, 2], endpoint=1)
-            expect(found, expected if per_route else [0, 0, 0, 0], f"{key}, another route")
+            expect(found, expected if version == "4.2" else [0, 0, 0, 0], f"{key}, another route")
 
 
 REDIS_RATE_LIMITER.leaves_out(

@@ -27,6 +27,10 @@ LIBRARY_BURST_CAPACITY = 1
 """What RedisRateLimiter.Config has where nobody sets burstCapacity; its setter never sees this value."""
 
 
+KEYS_HAVE_ROUTES_SINCE = (4, 2)
+"""Spring Cloud Gateway, pull request 2517."""
+
+
 class ScriptRunner(Protocol):
     """The Redis that the limiter runs on."""
 
@@ -54,14 +58,20 @@ class SpringRedisSpec(Spec):
         default=1, description="Tokens that a request takes. Default 1 (Spring Cloud Gateway 5.0)."
     )
     cache: str = Field(description="The Redis it runs on: a name under caches.")
-    per_route: bool = Field(
-        default=True,
-        description="Each service, being a route of the gateway, has buckets of its own: the route's id is part of "
-        "the key in Redis. Default true (Spring Cloud Gateway 5.0); false where one route leads to all services.",
+    version: str = Field(
+        default="3.1",
+        pattern=r"^\d{1,2}\.\d{1,2}$",
+        description="Spring Cloud Gateway's release. From 4.2 the route's id is part of the key in Redis: each service, "
+        "as a route of the gateway, has buckets of its own; before, all share them. Default 3.1: that of Spring "
+        "Boot 2.7.",
     )
 
     raised_by: ClassVar[str] = "replenish_rate"
     """The setting that lets more through."""
+
+    @property
+    def is_per_route(self) -> bool:
+        return tuple(int(number) for number in self.version.split(".")) >= KEYS_HAVE_ROUTES_SINCE
 
     @field_validator("burst_capacity")
     @classmethod
@@ -131,7 +141,7 @@ class SpringRedisLimiter:
         self._env = context.env
         self._redis = redis
         key_of = KEY_OF[spec.key]
-        self._key_of = by_route(key_of, routes) if spec.per_route and max(routes, default=0) else key_of
+        self._key_of = by_route(key_of, routes) if spec.is_per_route and max(routes, default=0) else key_of
         burst_capacity = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
         self._limits = (spec.replenish_rate, burst_capacity, spec.requested_tokens)
         self._buckets: RecentBuckets[RedisBucketRule] = RecentBuckets(max(1, RedisBucketRule(*self._limits).ttl_s))

@@ -687,7 +687,7 @@ GATEWAY = {
     "SpringRedisSpec.replenish_rate": Case({"gateway.rate_limits.all.replenish_rate": 30}, SPRING),
     "SpringRedisSpec.burst_capacity": Case({"gateway.rate_limits.all.burst_capacity": 40}, SPRING),
     "SpringRedisSpec.requested_tokens": Case({"gateway.rate_limits.all.requested_tokens": 2}, SPRING),
-    "SpringRedisSpec.per_route": Case({"gateway.rate_limits.all.per_route": False}, TWO_ROUTES),
+    "SpringRedisSpec.version": Case({"gateway.rate_limits.all.version": "4.2"}, TWO_ROUTES),
     "SpringRedisSpec.cache": Case({"gateway.rate_limits.all.cache": "second"}, SPRING),
     "BulkheadSpec.permits": Case({"gateway.concurrency.shop.permits": 1}, PERMITS),
     "BulkheadSpec.max_wait": Case({"gateway.concurrency.shop.max_wait": "50ms"}, PERMITS),
@@ -1175,6 +1175,119 @@ RUNTIME = {
     "JvmSpec.thread_stack": Case({f"{JVM}.thread_stack": "1M"}, JAVA, shows="/containers"),
 }
 
+FAULT = "faults.f"
+SHOP_1 = "services.shop.replica-1"
+WHEN = {"at": "1s", "lasts": "500ms"}
+FAULTS: dict[str, dict[str, Any]] = {
+    "CrashSpec": {"kind": "crash", "target": SHOP_1},
+    "HangSpec": {"kind": "hang", "target": SHOP_1},
+    "SlowSpec": {"kind": "slow", "target": SHOP_1, "factor": 5},
+    "RefuseSpec": {"kind": "refuse", "target": SHOP_1},
+    "ErrorSpec": {"kind": "error", "target": SHOP_1},
+    "StealSpec": {"kind": "steal", "target": "machines.vm", "share": 0.8},
+    "ReplicaLagSpec": {"kind": "replica_lag", "target": "databases.copy", "lag": "300ms"},
+    "NetworkSpec": {"kind": "network", "between": ["gateway", "services.shop"], "delay": "20ms"},
+    "PartitionSpec": {"kind": "partition", "between": ["gateway", "services.shop"]},
+    "ClockStepSpec": {"kind": "clock_step", "target": "caches.redis", "forward": "700ms"},
+}
+"""One fault of each kind that lasts."""
+
+
+def fault(spec: str, **more: Any) -> dict[str, Any]:
+    """A system in which it shows: with a standby, where it is about one."""
+    return {**(COPIED if spec == "ReplicaLagSpec" else {}), FAULT: {**FAULTS[spec], **(more or WHEN)}}
+
+
+def timing_cases(spec: str) -> dict[str, Case]:
+    shows = STALE if spec == "ReplicaLagSpec" else "/digest"
+    chance = fault(spec, mean_time_between="400ms", mean_duration="300ms")
+    again = fault(spec, mean_time_between="400ms", lasts="300ms")
+    return {
+        f"{spec}.at": Case({f"{FAULT}.at": "2s"}, fault(spec), shows),
+        f"{spec}.lasts": Case({f"{FAULT}.lasts": "1500ms"}, fault(spec), shows),
+        f"{spec}.every": Case({f"{FAULT}.every": "1s"}, fault(spec), shows),
+        f"{spec}.mean_time_between": Case({f"{FAULT}.mean_time_between": "1s"}, again, shows),
+        f"{spec}.mean_duration": Case({f"{FAULT}.mean_duration": "900ms"}, chance, shows),
+    }
+
+
+WIRE = {"links.wire": {"between": ["gateway", "services.shop"], "delay": "1ms"}}
+ROLLING = {"faults.new": {"kind": "rolling_restart", "target": "services.shop", "at": "1s"}}
+LONG = {f"{AWAY}.duration": exponential("300ms"), "services.shop.workers.threads": 90, **ROLLING}
+GRACEFUL = {**LONG, "services.shop.shutdown": {"graceful": True, "stop_grace_period": "400ms"}}
+SICK = {FAULT: {"kind": "hang", "target": SHOP_1, "at": "500ms"}}
+SHOP_HEALTH = "services.shop.health"
+DOCKER = {SHOP_HEALTH: {"kind": "docker", "interval": "300ms", "timeout": "200ms", "restart_unhealthy": True}, **SICK}
+ALIVE = {SHOP_HEALTH: {"kind": "kubernetes", "liveness": {"period": "200ms", "timeout": "100ms"}}, **SICK}
+READY = {
+    SHOP_HEALTH: {"kind": "kubernetes", "readiness": {"period": "200ms", "timeout": "100ms"}},
+    FAULT: {"kind": "hang", "target": SHOP_1, "at": "500ms", "lasts": "1s"},
+}
+
+DISRUPTIONS = {
+    "SystemSpec.faults": Case(fault("CrashSpec")),
+    "SystemSpec.links": Case(WIRE),
+    **{name: case for spec in FAULTS for name, case in timing_cases(spec).items()},
+    "CrashSpec.target": Case({f"{FAULT}.target": "services.shop.replica-2"}, fault("CrashSpec")),
+    "HangSpec.target": Case({f"{FAULT}.target": "databases.postgres"}, fault("HangSpec")),
+    "SlowSpec.target": Case({f"{FAULT}.target": "gateway"}, fault("SlowSpec")),
+    "SlowSpec.factor": Case({f"{FAULT}.factor": 2}, fault("SlowSpec")),
+    "RefuseSpec.target": Case({f"{FAULT}.target": "services.shop"}, fault("RefuseSpec")),
+    "ErrorSpec.target": Case({f"{FAULT}.target": "services.stock"}, fault("ErrorSpec")),
+    "ErrorSpec.probability": Case({f"{FAULT}.probability": 0.5}, fault("ErrorSpec")),
+    "ErrorSpec.status": Case({f"{FAULT}.status": 503}, fault("ErrorSpec")),
+    "ErrorSpec.after_work": Case({f"{FAULT}.after_work": True}, fault("ErrorSpec")),
+    "StealSpec.target": Case({f"{FAULT}.target": "machines.spare"}, fault("StealSpec")),
+    "StealSpec.share": Case({f"{FAULT}.share": 0.4}, fault("StealSpec")),
+    "ReplicaLagSpec.target": Case(
+        {f"{FAULT}.target": "databases.late"},
+        {**fault("ReplicaLagSpec"), "databases.late": {"machine": "spare", "standby_of": "postgres"}},
+        shows=STALE,
+    ),
+    "ReplicaLagSpec.lag": Case({f"{FAULT}.lag": "5ms"}, fault("ReplicaLagSpec"), shows=STALE),
+    "NetworkSpec.between": Case({f"{FAULT}.between": ["client", "gateway"]}, fault("NetworkSpec")),
+    "NetworkSpec.delay": Case({f"{FAULT}.delay": "5ms"}, fault("NetworkSpec")),
+    "NetworkSpec.loss": Case({f"{FAULT}.loss": 0.2}, fault("NetworkSpec")),
+    "PartitionSpec.between": Case({f"{FAULT}.between": ["services.shop", "caches.redis"]}, fault("PartitionSpec")),
+    "ClockStepSpec.target": Case({f"{FAULT}.target": "caches.second"}, fault("ClockStepSpec")),
+    "ClockStepSpec.forward": Case({f"{FAULT}.forward": "3s"}, fault("ClockStepSpec")),
+    "ClockStepSpec.back": Case(
+        {f"{FAULT}.back": "3s"}, {FAULT: {"kind": "clock_step", "target": "caches.redis", "back": "100ms", "at": "1s"}}
+    ),
+    "RollingRestartSpec.target": Case({"faults.new.target": "services.stock"}, ROLLING),
+    "RollingRestartSpec.at": Case({"faults.new.at": "2s"}, ROLLING),
+    "RollingRestartSpec.every": Case({"faults.new.every": "1s"}, ROLLING),
+    "LinkSpec.between": Case({"links.wire.between": ["client", "gateway"]}, WIRE),
+    "LinkSpec.delay": Case({"links.wire.delay": exponential("3ms")}, WIRE),
+    "LinkSpec.loss": Case({"links.wire.loss": 0.1}, WIRE),
+    "LinkSpec.keep_alive": Case({"links.wire.keep_alive": False}, WIRE),
+    "ShutdownSpec.graceful": Case({"services.shop.shutdown.graceful": True}, LONG),
+    "ShutdownSpec.timeout": Case({"services.shop.shutdown.timeout": "50ms"}, GRACEFUL),
+    "ShutdownSpec.stop_grace_period": Case({"services.shop.shutdown.stop_grace_period": "5s"}, GRACEFUL),
+    "ShutdownSpec.deregistration": Case({"services.shop.shutdown.deregistration": "500ms"}, LONG),
+    "ServiceSpec.health": Case({SHOP_HEALTH: ALIVE[SHOP_HEALTH]}, SICK),
+    "DockerHealthSpec.interval": Case({f"{SHOP_HEALTH}.interval": "500ms"}, DOCKER),
+    "DockerHealthSpec.timeout": Case({f"{SHOP_HEALTH}.timeout": "1s"}, DOCKER),
+    "DockerHealthSpec.retries": Case({f"{SHOP_HEALTH}.retries": 1}, DOCKER),
+    "DockerHealthSpec.start_period": Case(
+        {f"{SHOP_HEALTH}.start_period": "2s"},
+        {**DOCKER, "faults.first": {"kind": "crash", "target": SHOP_1, "at": "300ms"}},
+    ),
+    "DockerHealthSpec.restart_unhealthy": Case({f"{SHOP_HEALTH}.restart_unhealthy": False}, DOCKER),
+    "DockerHealthSpec.cpu": Case({f"{SHOP_HEALTH}.cpu": "50ms"}, DOCKER),
+    "KubernetesHealthSpec.liveness": Case({f"{SHOP_HEALTH}.liveness": {"period": "300ms"}}, READY),
+    "KubernetesHealthSpec.readiness": Case({f"{SHOP_HEALTH}.readiness": {"period": "300ms"}}, ALIVE),
+    "KubernetesHealthSpec.cpu": Case({f"{SHOP_HEALTH}.cpu": "50ms"}, ALIVE),
+    "ProbeSpec.period": Case({f"{SHOP_HEALTH}.liveness.period": "400ms"}, ALIVE),
+    "ProbeSpec.timeout": Case({f"{SHOP_HEALTH}.liveness.timeout": "1s"}, ALIVE),
+    "ProbeSpec.failure_threshold": Case({f"{SHOP_HEALTH}.liveness.failure_threshold": 1}, ALIVE),
+    "ProbeSpec.success_threshold": Case({f"{SHOP_HEALTH}.readiness.success_threshold": 4}, {
+        **READY, "routes.get.through": ["gateway"]}),
+    "ProbeSpec.initial_delay": Case({f"{SHOP_HEALTH}.liveness.initial_delay": "1s"}, {
+        **ALIVE, f"{FAULT}.every": GONE, "faults.again": {
+            "kind": "hang", "target": SHOP_1, "at": "1500ms"}}),
+}
+
 CASES: dict[str, Case] = {
     **SYSTEM,
     **SERVICE,
@@ -1193,6 +1306,7 @@ CASES: dict[str, Case] = {
     **SHAPES,
     **EXPECTED,
     **DISTRIBUTIONS,
+    **DISRUPTIONS,
 }
 PROVEN_BELOW = {"RouteSpec.path": "what it maps are the lines of an access log"}
 
