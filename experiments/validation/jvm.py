@@ -68,7 +68,7 @@ def _collections(
         if len(inside) > at_once:
             heap.leave(inside.popleft())
         while not heap.take(spec.allocation_per_request):
-            collection = heap.collect()
+            collection = heap.collect(0.0)
             young, full = (young, full + 1) if collection.is_full else (young + 1, full)
             last_ms = 1000 * collection.work_s
         inside.append(heap.enter())

@@ -7,13 +7,14 @@ Models   Requests allocate when their work begins. When eden is full, every thre
          code cache and buffers). Nothing happens while nobody allocates.
 Units    Bytes, seconds of CPU time.
 Source   OpenJDK 17: cgroupUtil_linux.cpp (CPUs), gcConfig.cpp (which collector), arguments.cpp (set_heap_size), and
-         what `heap` names. Costs of copying and marking were measured on 17.0.15.
-Omits    What `heap` omits; safepoints for other reasons; threads that use no CPU pass a pause unstopped; soft
+         what `heap` and `g1` name. Costs of copying and marking were measured on 17.0.15.
+Omits    What `heap` and `g1` omit; safepoints for other reasons; threads that use no CPU pass a pause unstopped; soft
          references; ZGC, Shenandoah and the parallel collector; threads that end after a minute of idleness.
 Checked  tests/unit/test_jvm.py, experiments/validation/jvm.py
 """
 
-from models.jvm.heap import G1Heap, Heap
+from models.jvm.g1 import G1Heap
+from models.jvm.heap import Heap
 from models.jvm.jvm import JavaRoute, Jvm, OutOfMemory
 from models.jvm.spec import Ergonomics, JvmSpec, cpu_count, default_heap
 

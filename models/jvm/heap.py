@@ -4,11 +4,9 @@ Models   Serial: eden, two survivor spaces, the old generation, sized as HotSpot
          8, at least 40 % of the old generation free after a full collection). What does not fit a survivor space, and
          what has survived where the last survivors filled more than half of one, is promoted. A young collection is
          only tried where the old generation has room for what is expected to be promoted; else it is a full one.
-         G1: eden is 60 % of the heap, less where the old regions and the reserve of 10 % leave no more; past 45 % of
-         old regions it marks concurrently, and the next 8 collections clear an eighth of the old garbage each.
 Source   OpenJDK 17: gc/serial/defNewGeneration.cpp, tenuredGeneration.cpp (promotion_attempt_is_safe,
-         compute_new_size), gc/shared/gcUtil.cpp (padded average), ageTable.cpp, gc/g1/g1_globals.hpp.
-Omits    Humongous objects, ages beyond the first, fragments, shrinking, G1's pause goal and its adaptive thresholds.
+         compute_new_size), gc/shared/gcUtil.cpp (padded average), ageTable.cpp.
+Omits    Ages beyond the first, objects too large for eden, shrinking.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from models.jvm.spec import MIB, Ergonomics, JvmSpec
 GENERATION_GRAIN_BYTES = 64 << 10
 LEAST_ROOM_BYTES = 64 << 10
 """Less than this after a full collection is no room (assumed: a buffer)."""
-G1_YOUNG, G1_LEAST_YOUNG, G1_RESERVE, G1_MARK_FROM, G1_MIXED = 0.60, 0.05, 0.10, 0.45, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ class Heap:
     def max_old(self) -> int:
         return self._ergonomics.max_heap - aligned_down(self._ergonomics.max_heap // 3)
 
-    def collect(self) -> Collection:
+    def collect(self, now_s: float) -> Collection:
         """Collect what must be collected to go on."""
         if self._left_over:
             return self.collect_all()
@@ -202,63 +199,6 @@ class Heap:
         young = min(aligned_down(largest // 3), max(young, aligned_down(smallest // 3)))
         self._survivor = aligned_down(young // 10)
         self._eden = young - 2 * self._survivor
-
-
-class G1Heap(Heap):
-    """The heap of G1: regions, of which as many are eden as the pause before left room for."""
-
-    __slots__ = ("_mixed_left", "is_marked")
-
-    def __init__(self, spec: JvmSpec, ergonomics: Ergonomics) -> None:
-        self._mixed_left = 0
-        self.is_marked = False
-        """Concurrent marking has ended: garbage in old regions is known."""
-        super().__init__(spec, ergonomics)
-
-    @property
-    def max_old(self) -> int:
-        return self._ergonomics.max_heap
-
-    @property
-    def touched(self) -> int:
-        return min(self._ergonomics.max_heap, self._eden + self._survivor + self._old_used)
-
-    @property
-    def marking_s(self) -> float:
-        """CPU time of marking, where it is time to do so; else 0."""
-        if self._mixed_left or self.is_marked or self._old_used <= G1_MARK_FROM * self._ergonomics.max_heap:
-            return 0.0
-        return self._spec.mark_cpu * self.live / MIB
-
-    def collect(self) -> Collection:
-        if self._old_used + self._fresh + self._aged + self._pending + self._leaked > self._ergonomics.max_heap:
-            return self.collect_all()
-        if self.is_marked:
-            self.is_marked = False
-            self._mixed_left = G1_MIXED
-        copied, _ = self._move()
-        if self._mixed_left:
-            garbage = self._old_used - self._old_live - self._promoted
-            copied += (self._old_live + self._promoted) // G1_MIXED if garbage > 0 else 0
-            self._old_used -= max(0, garbage) // self._mixed_left
-            self._mixed_left -= 1
-        self._resize()
-        if self._eden < G1_LEAST_YOUNG * self._ergonomics.max_heap:
-            return self.collect_all()
-        work_s = self._spec.pause_cpu + self._spec.copy_cpu * copied / MIB
-        return Collection(False, work_s, self._ergonomics.gc_threads)
-
-    def collect_all(self) -> Collection:
-        collection = super().collect_all()
-        self._mixed_left = 0
-        return collection
-
-    def _resize(self) -> None:
-        heap = self._ergonomics.max_heap
-        free = heap - self._old_used - self._aged
-        wanted = min(int(G1_YOUNG * heap), free - int(G1_RESERVE * heap))
-        self._eden = min(free, max(wanted, int(G1_LEAST_YOUNG * heap)))
-        self._survivor = max(1, self._eden // 8)
 
 
 def aligned_down(size: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from models.jvm.heap import LEAST_ROOM_BYTES, G1Heap, Heap
+from models.jvm.g1 import G1Heap
+from models.jvm.heap import LEAST_ROOM_BYTES, Heap
 from models.jvm.spec import Ergonomics, JvmSpec
 from models.jvm.stoppable import StoppableCpu
 from models.outcomes import ConnectionRefused, Failed, InstanceDied
@@ -156,7 +157,7 @@ class Jvm:
         heap = self.heap
         self._heap_level.set(heap.used)
         self.cpu.stop()
-        collection = heap.collect()
+        collection = heap.collect(began_at_s)
         yield from self._burn(collection.work_s, collection.threads)
         if number != self._collections:
             return  # the process has died meanwhile
@@ -204,7 +205,7 @@ class Jvm:
         began_at_s = self._env.now
         yield self.cpu.run(heap.marking_s)
         self._marking.observe(self._env.now - began_at_s)
-        heap.is_marked = True
+        heap.end_marking()
         self._is_marking = False
 
     def die(self) -> None:

@@ -60,7 +60,7 @@ def requests(where: Heap, number: int, at_once: int = 0) -> tuple[int, int]:
     inside: list[int] = []
     for _ in range(number):
         while not where.take(1 * M):
-            if where.collect().is_full:
+            if where.collect(0.0).is_full:
                 full += 1
             else:
                 young += 1
@@ -113,16 +113,30 @@ def test_g1_marks_beside_and_then_clears_the_old_regions() -> None:
     marked = full = 0
     for _ in range(3000):
         while not where.take(1 * M):
-            full += where.collect().is_full
+            full += where.collect(0.0).is_full
             if where.marking_s:
-                assert where._old_used > 0.45 * 256 * M
-                where.is_marked = True
+                assert where._old_used > 0.45 * where._committed
+                where.end_marking()
                 marked += 1
         where.leave(where.enter())
     assert marked >= 2
     assert full == 0
+    assert 128 * M < where._committed <= 256 * M, "it has grown"
     unmarked = heap(cpus=2, collector="g1", tenured_per_request="200K", max_heap="256M")
     assert requests(unmarked, 3000)[1] > 0, "who never marks has to stop everybody"
+
+
+def test_g1_keeps_its_initial_size_while_pauses_are_rare() -> None:
+    def committed(every_s: float) -> int:
+        where = heap(cpus=2, collector="g1", max_heap="1G", initial_heap="64M", pause_cpu="2ms")
+        assert isinstance(where, G1Heap)
+        for n in range(4000):
+            if not where.take(1 * M):
+                where.collect(n * every_s)
+        return where._committed
+
+    assert committed(1.0) == 64 * M
+    assert committed(0.0001) > 200 * M
 
 
 # --- at work ---
