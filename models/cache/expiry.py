@@ -59,7 +59,8 @@ class ActiveExpiry:
     def visited(self) -> None:
         """A command is carried out: runs go on, from what they have left by now."""
         self._is_visited = True
-        if self._timer.when == inf or self._timer.when > self._earliest_s + 2 * PERIOD_S:
+        when = self._timer.when
+        if when > self._env._now + 2 * PERIOD_S and (when == inf or when > self._earliest_s + 2 * PERIOD_S):
             self._go_on()
 
     @property

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from models.cache.classes import Costs, DataClass
+from models.cache.classes import DataClass
 from models.cache.entries import Entry
 from models.cache.expiry import ActiveExpiry
 from models.cache.keyspace import Keyspace
@@ -31,7 +31,7 @@ from models.cache.spec import RedisSpec
 from models.outcomes import CacheFull, CacheUnavailable, InstanceDied, Unreachable
 from models.request import Request
 from models.spec import Context
-from sim.environment import Activity, Light, Timer
+from sim.environment import ENDED, Activity, Light, Timer
 from sim.patience import Deadlines
 from sim.resources import Permits
 
@@ -147,8 +147,11 @@ class Redis:
     def lookup(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """GET: the entry of the request's key, or None. Notes hit or miss on the request: a miss if any."""
         part = self._classes[cls]
-        key = part.key_of(request)
-        entry: Entry | None = yield from self._ask(client, request, part.lookup, lane, False, self._get, part, key)
+        key, costs, identity = part.key_of(request), part.lookup, request.identity
+        entry: Entry | None = yield from self._command(
+            client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), False,
+            self._get, part, key,
+        )  # fmt: skip
         if entry is None:
             part.misses.add()
             request.cache = "miss"
@@ -162,14 +165,21 @@ class Redis:
     def store(self, client: Client, request: Request, cls: str, lane: int, version: int = 0) -> Activity:
         """SET with the class's TTL. `version`: of the data when it was read."""
         part = self._classes[cls]
-        key = part.key_of(request)
+        key, costs, identity = part.key_of(request), part.store, request.identity
         if part.is_kept(key):
-            yield from self._ask(client, request, part.store, lane, True, self._set, part, key, version)
+            yield from self._command(
+                client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), True,
+                self._set, part, key, version,
+            )  # fmt: skip
 
     def evict(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """DEL, as an update does."""
         part = self._classes[cls]
-        yield from self._ask(client, request, part.evict, lane, False, self._del, part, part.key_of(request))
+        key, costs, identity = part.key_of(request), part.evict, request.identity
+        return self._command(
+            client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), False,
+            self._del, part, key,
+        )  # fmt: skip
 
     def scripts(self, name: str, owner: Any = None) -> Scripts:
         """What the process called `name` runs its scripts on."""
@@ -195,21 +205,13 @@ class Redis:
         if self.space.delete(part.shelf, key, self._env.now + self.clock_offset_s):
             part.evictions.add()
 
-    def _ask(
-        self, client: Client, request: Request, costs: Costs, lane: int, writes: bool, action: Callable[..., Any],
-        *what: Any,
-    ) -> Activity:  # fmt: skip
-        """One command for a request."""
-        identity = request.identity
-        round_trip_s, cpu_s = costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane)
-        return self._command(client, request, round_trip_s, cpu_s, writes, action, *what)
-
     def _command(
         self, client: Client, request: Request | None, round_trip_s: float, cpu_s: float, writes: bool,
         action: Callable[..., Any], *what: Any,
     ) -> Activity:  # fmt: skip
         """The way, the wait for the thread, the work: where it is for a request, all of that is its cache time."""
-        env, host, thread = self._env, self._host, self._thread
+        env, host, thread, space = self._env, self._host, self._thread, self.space
+        is_limited = space.is_limited
         began_at_s = env.now
         resident = wait = None
         is_sent = False
@@ -229,7 +231,7 @@ class Redis:
                 if self._life != life or not client.is_connected:
                     continue  # the connection was lost on the way
                 try:
-                    if cpu_s or self.space.is_over or not thread.try_acquire():
+                    if cpu_s or (is_limited and space.is_over) or not thread.try_acquire():
                         resident = host.enter()
                         if not thread.acquire():
                             is_sent = True
@@ -238,13 +240,13 @@ class Redis:
                     is_refused = False
                     try:
                         demand_s = cpu_s
-                        if self.space.is_over:
+                        if is_limited and space.is_over:
                             fits, evict_s = self._make_room()
                             is_refused = writes and not fits
                             demand_s += evict_s
                         if demand_s:
                             self._served, self._served_since_s = env.active, env.now
-                            if not self._watch.armed:
+                            if self._watch.ticket == ENDED:
                                 self._watch.arm(env.now + self._patience.limit_s)
                             is_sent = True
                             yield host.run(demand_s)
