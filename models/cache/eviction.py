@@ -7,7 +7,7 @@ Models   LRU, LFU and TTL policies look at a few entries for each eviction, keep
 Source   Redis 7.0, src/evict.c (evictionPoolPopulate, performEvictions, LFULogIncr, LFUDecrAndReturn), src/server.h
          (LRU_CLOCK_RESOLUTION, EVPOOL_SIZE), redis.conf (lfu-log-factor 10, lfu-decay-time 1).
 Omits    The LRU clock's 24 bits, the LFU clock's 16; several databases.
-Checked  experiments/validation/redis.py, tests/unit/test_cache_eviction.py, tests/real/test_redis_cache_real.py
+Checked  experiments/validation/redis.py, tests/unit/test_cache_parts.py, tests/real/test_redis_cache_real.py
 """
 
 from __future__ import annotations

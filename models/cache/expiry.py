@@ -7,7 +7,7 @@ Models   A run looks at 20 entries with a time to live after 20 others, for as l
 Source   Redis 7.0, src/expire.c (activeExpireCycle, effort 1), src/server.c (databasesCron, hz 10).
 Omits    The fast cycle (up to 1 ms between event loops while much is expired); the 25 ms are CPU time here, not time
          on the clock; what is caught up with costs no CPU, and is judged by the present instant.
-Checked  experiments/validation/redis.py, tests/unit/test_cache_expiry.py
+Checked  experiments/validation/redis.py, tests/unit/test_cache_parts.py
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Source   Lettuce 6, src/main/java/io/lettuce/core: RedisURI (60 s), protocol/Con
          (autoReconnect true, disconnectedBehavior DEFAULT, requestQueueSize unlimited).
 Omits    spring.data.redis.connect-timeout: a Redis that is down refuses at once, and one that only is slow accepts; the
          time of connecting; pools of connections; in a process restarted since, the first connection costs nothing.
-Checked  experiments/validation/lettuce.py, tests/unit/test_cache_lettuce.py
+Checked  experiments/validation/lettuce.py, tests/unit/test_cache_parts.py
 """
 
 from __future__ import annotations

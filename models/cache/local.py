@@ -8,7 +8,7 @@ Source   Caffeine (maximumSize, expireAfterWrite); Spring's CaffeineCache.
 Omits    W-TinyLFU: Caffeine keeps entries that are asked for often rather than the last ones, so it hits a little more
          often where keys differ much in popularity; CPU time; expired entries are only freed when somebody asks for
          them or when they are the least recently used.
-Checked  tests/unit/test_cache_local.py
+Checked  tests/unit/test_cache_parts.py
 """
 
 from __future__ import annotations

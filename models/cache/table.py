@@ -5,7 +5,7 @@ Models   A power of two of buckets that doubles when there are more entries than
          entries after a gap a little more often than others; of the last bucket's chain chance takes what is needed.
 Source   Redis 7.0, src/dict.c (dictGetSomeKeys, dictGetRandomKey, _dictExpandIfNeeded), server.c (htNeedsResize).
 Omits    Rehashing little by little: it is done at once. Only entries that somebody will look for are in it.
-Checked  tests/unit/test_cache_table.py
+Checked  tests/unit/test_cache_parts.py
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Source   Spring Framework, spring-context cache/interceptor/CacheAspectSupport.j
          get does not ask the error handler before 6.2) and SimpleCacheErrorHandler.java (rethrows); Spring Data Redis
          2.7 and 3.3, cache/RedisCache.java (get, then getSynchronized, which gets again).
 Omits    The locking writer (RedisCacheWriter.lockingRedisCacheWriter), which asks for a lock key before each command.
-Checked  experiments/validation/spring_cache.py, tests/unit/test_cache_steps.py
+Checked  experiments/validation/spring_cache.py, tests/unit/test_cache_parts.py
 """
 
 from __future__ import annotations
