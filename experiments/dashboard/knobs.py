@@ -150,13 +150,20 @@ def _resilience(spec: SystemSpec) -> Iterator[Knob]:
                     continue
                 at = ("services", name, "endpoints", endpoint_name, "steps", step.name)
                 subject = f"{endpoint_name} → {step.service}"
-                if step.breaker is not None:
-                    yield from _knobs("resilience", subject, step.breaker, (*at, "breaker"), *BREAKER_FIELDS)
-                if step.time_limiter is not None:
-                    yield from _knobs("resilience", subject, step.time_limiter, (*at, "time_limiter"), "limit")
+                for guard_name, fields in GUARD_FIELDS.items():
+                    guard = getattr(step, guard_name)
+                    if guard is not None:
+                        yield from _knobs("resilience", subject, guard, (*at, guard_name), *fields)
 
 
-BREAKER_FIELDS: Final = ("sliding_window_size", "failure_rate_threshold", "wait_duration_in_open_state")
+GUARD_FIELDS: Final = {
+    "retry": ("max_attempts", "wait_duration"),
+    "breaker": ("sliding_window_size", "failure_rate_threshold", "wait_duration_in_open_state"),
+    "rate_limiter": ("limit_for_period",),
+    "time_limiter": ("limit",),
+    "bulkhead": ("permits",),
+    "thread_pool_bulkhead": ("max_thread_pool_size", "queue_capacity"),
+}
 
 
 def _think_time(distribution: Any, users: Spec, at: tuple[str, ...]) -> Iterator[Knob]:

@@ -25,7 +25,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "services": ("Services", "서비스"),
     "machines": ("Machines", "머신"),
     "data": ("Pools, databases and caches", "커넥션 풀 · DB · 캐시"),
-    "resilience": ("Circuit breakers", "서킷 브레이커"),
+    "resilience": ("Calls between services", "서비스 간 호출"),
     "size": ("Length of the run", "실행 길이"),
     "duration": ("Simulated time of a replication", "반복 1회의 모의 시간"),
     "replications": ("Replications", "반복 횟수"),
@@ -201,10 +201,15 @@ FIELDS_IN_KOREAN: Final[Mapping[tuple[str, str], str]] = {
     ("HikariSpec", "maximum_pool_size"): "최대 커넥션 수",
     ("DatabaseSpec", "max_connections"): "최대 커넥션 수",
     ("CacheClassSpec", "ttl"): "캐시 유지 시간 (TTL)",
-    ("CircuitBreakerSpec", "sliding_window_size"): "윈도 크기",
-    ("CircuitBreakerSpec", "failure_rate_threshold"): "열리는 실패율 (%)",
-    ("CircuitBreakerSpec", "wait_duration_in_open_state"): "열린 채로 기다리는 시간",
+    ("CallBreakerSpec", "sliding_window_size"): "윈도 크기",
+    ("CallBreakerSpec", "failure_rate_threshold"): "열리는 실패율 (%)",
+    ("CallBreakerSpec", "wait_duration_in_open_state"): "열린 채로 기다리는 시간",
     ("TimeLimiterSpec", "limit"): "호출 시간 제한",
+    ("RetrySpec", "max_attempts"): "최대 호출 횟수 (첫 호출 포함)",
+    ("RetrySpec", "wait_duration"): "재시도 전 대기 시간",
+    ("RateLimiterSpec", "limit_for_period"): "주기마다 허용하는 호출 수",
+    ("ThreadPoolBulkheadSpec", "max_thread_pool_size"): "스레드 풀의 최대 크기",
+    ("ThreadPoolBulkheadSpec", "queue_capacity"): "스레드 풀의 대기열 크기",
 }
 
 PART_TEXTS: Final[Mapping[str, str]] = {"cpu": "part_cpu", "cache": "part_cache"}

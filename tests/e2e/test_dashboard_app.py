@@ -207,11 +207,11 @@ def test_both_languages(app: AppTest) -> None:
 def test_only_knobs_that_the_scenario_has(app: AppTest) -> None:
     paths = [each.key for each in app.select_slider]
     assert not [path for path in paths if "breaker" in path or "pools" in path or "databases" in path]
-    assert "Circuit breakers" not in [each.label for each in app.expander]
+    assert "Calls between services" not in [each.label for each in app.expander]
     app.selectbox(key="variant").set_value("guarded").run()
     assert not app.exception
     assert slider(app, WINDOW).value == "10"
-    assert "Circuit breakers" in [each.label for each in app.expander]
+    assert "Calls between services" in [each.label for each in app.expander]
 
 
 def test_another_variant_starts_over(app: AppTest) -> None:
