@@ -7,7 +7,7 @@ Models   An endpoint is what the code behind a path does, step by step: burn CPU
          Calls without a load balancer between are spread over the replicas that are up.
 Source   Spring's cache abstraction (look up, miss, invoke, put; no single flight; CacheAspectSupport), Spring Cloud
          LoadBalancer (round robin); steps.guards for what stands around a call.
-Omits    Parallel calls, messages, @Cacheable(sync = true).
+Omits    Parallel calls, messages.
 Checked  tests/unit/test_service.py, tests/e2e/test_fields.py
 """
 

@@ -38,7 +38,7 @@ def test_a_table_grows_and_shrinks_with_its_entries() -> None:
 
 
 def test_scanning_goes_round_and_meets_everybody() -> None:
-    table, made = filled(300)
+    table, _ = filled(300)
     met: Counter[int] = Counter()
     while sum(met.values()) < 300:
         met.update(entry.key for entry in table.scan(20))
