@@ -1242,11 +1242,11 @@ DISRUPTIONS = {
     "ReplicaLagSpec.target": Case(
         {f"{FAULT}.target": "databases.late"},
         {**fault("ReplicaLagSpec"), "databases.late": {"machine": "spare", "standby_of": "postgres"}},
-        shows=STALE,
+        shows=LAG,
     ),
-    "ReplicaLagSpec.lag": Case({f"{FAULT}.lag": "5ms"}, fault("ReplicaLagSpec"), shows=STALE),
+    "ReplicaLagSpec.lag": Case({f"{FAULT}.lag": "5ms"}, fault("ReplicaLagSpec"), shows=LAG),
     "NetworkSpec.between": Case({f"{FAULT}.between": ["client", "gateway"]}, fault("NetworkSpec")),
-    "NetworkSpec.delay": Case({f"{FAULT}.delay": "5ms"}, fault("NetworkSpec")),
+    "NetworkSpec.delay": Case({f"{FAULT}.delay": exponential("5ms")}, fault("NetworkSpec")),
     "NetworkSpec.loss": Case({f"{FAULT}.loss": 0.2}, fault("NetworkSpec")),
     "PartitionSpec.between": Case({f"{FAULT}.between": ["services.shop", "caches.redis"]}, fault("PartitionSpec")),
     "ClockStepSpec.target": Case({f"{FAULT}.target": "caches.second"}, fault("ClockStepSpec")),
@@ -1281,11 +1281,13 @@ DISRUPTIONS = {
     "ProbeSpec.period": Case({f"{SHOP_HEALTH}.liveness.period": "400ms"}, ALIVE),
     "ProbeSpec.timeout": Case({f"{SHOP_HEALTH}.liveness.timeout": "1s"}, ALIVE),
     "ProbeSpec.failure_threshold": Case({f"{SHOP_HEALTH}.liveness.failure_threshold": 1}, ALIVE),
-    "ProbeSpec.success_threshold": Case({f"{SHOP_HEALTH}.readiness.success_threshold": 4}, {
-        **READY, "routes.get.through": ["gateway"]}),
-    "ProbeSpec.initial_delay": Case({f"{SHOP_HEALTH}.liveness.initial_delay": "1s"}, {
-        **ALIVE, f"{FAULT}.every": GONE, "faults.again": {
-            "kind": "hang", "target": SHOP_1, "at": "1500ms"}}),
+    "ProbeSpec.success_threshold": Case(
+        {f"{SHOP_HEALTH}.readiness.success_threshold": 4}, {**READY, "routes.get.through": ["gateway"]}
+    ),
+    "ProbeSpec.initial_delay": Case(
+        {f"{SHOP_HEALTH}.liveness.initial_delay": "1s"},
+        {**ALIVE, "faults.again": {"kind": "hang", "target": SHOP_1, "at": "1500ms"}},
+    ),
 }
 
 CASES: dict[str, Case] = {
