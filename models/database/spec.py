@@ -127,6 +127,8 @@ class PostgresSpec(Spec):
     @model_validator(mode="after")
     def _has_its_primarys_queries(self) -> PostgresSpec:
         if self.standby_of is None:
+            if self.replication_delay != type(self).model_fields["replication_delay"].default:
+                raise ValueError("replication_delay: is for a standby. Remove it, or say whose standby this is.")
             return self
         for name in ("queries", "tables", "synchronous_standby"):
             if getattr(self, name):

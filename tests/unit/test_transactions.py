@@ -117,12 +117,29 @@ class TestOpenInView:
         assert Visits([WAIT], open_in_view=True).outcomes() == {"succeeded": 1}
 
 
+@pytest.mark.parametrize(("socket_timeout", "given_up"), [("0s", 0), ("2s", 1)])
+def test_a_database_that_is_frozen_keeps_who_asks_it(socket_timeout: str, given_up: int) -> None:
+    """Unless the driver gives up; what the server has begun it goes on with when it is thawed."""
+    pools = {"main": {"database": "primary", "socket_timeout": socket_timeout}, "copy": {"database": "standby"}}
+    visits = Visits([query()], at_s=(1.0, 1.3), pools=pools)
+    visits.env.run(until=1.2)
+    cpu = visits.system.containers["databases.primary"].cpu
+    cpu.freeze()
+    visits.env.run(until=20.0)
+    assert visits.in_use() == (1 - given_up, 0)
+    assert visits.system.databases["primary"].open_connections == 10 + given_up
+    cpu.thaw()
+    assert visits.outcomes() == {"succeeded": 2 - given_up} | ({"socket_timeout": 1} if given_up else {})
+    assert visits.system.databases["primary"].open_connections == 10
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"databases.standby.standby_of": "nobody"}, "databases.standby.standby_of: must name one of the databases"),
         ({"databases.standby.standby_of": "standby"}, "must be a primary, got 'standby'"),
         ({"databases.standby.queries": {"x": {"cpu": "1ms"}}}, "queries: must be left out of a standby"),
+        ({"databases.primary.replication_delay": "9ms"}, "replication_delay: is for a standby"),
         ({"databases.primary.synchronous_standby": "other"}, "must name one of the standbys of primary"),
         ({"services.api.data_sources.lazy.replica": "main"}, "must lead to a standby of primary, got 'main'"),
         ({"services.api.data_sources.lazy.primary": "none"}, "must name one of the pools of this service"),
