@@ -53,7 +53,14 @@ class Loop:
             self._station.wait()
             return False
         self.is_busy = True
-        self._station.start()
+        station = self._station
+        now = self._env._now
+        busy = station.busy
+        station.busy_area += busy * (now - station.busy_since)  # station.start(), as in sim.resources
+        station.busy_since = now
+        station.busy_balance -= now
+        station.busy = busy + 1
+        station.at_once += 1
         return True
 
     def release(self) -> None:
@@ -62,7 +69,13 @@ class Loop:
             raise SimulationError(f"{self._station.path}: a loop was released that nobody had")
         if not self._waiting:
             self.is_busy = False
-            self._station.end()
+            station = self._station
+            now = self._env._now
+            busy = station.busy
+            station.busy_area += busy * (now - station.busy_since)  # station.end()
+            station.busy_since = now
+            station.busy_balance += now
+            station.busy = busy - 1
             return
         self._waiting -= 1
         self._station.pass_on()
