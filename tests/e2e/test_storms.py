@@ -31,6 +31,8 @@ ENDS = {
     "two-retries": "stuck",
     "one-retry": "recovered",
     "twice-the-cores": "recovered",
+    "slow-database": "stuck",
+    "slow-database-budget": "recovered",
 }
 
 
@@ -61,11 +63,12 @@ def test_every_value_has_a_source_and_every_variant_a_fate() -> None:
 def test_descriptions_are_true(variant: str | None) -> None:
     document = found(variant, 2 if variant in (None, "retry-budget") else 1)
     (episode,) = document["recovery"]
-    assert (episode["name"], episode["verdict"]) == (CAUSE, ENDS[variant])
+    cause = "faults.slow-database" if variant is not None and variant.startswith("slow-") else CAUSE
+    assert (episode["name"], episode["verdict"]) == (cause, ENDS[variant])
     assert episode["before"]["success_rate"] > 0.999
     is_saved = ENDS[variant] == "recovered"
     assert (episode["finally"]["success_rate"] > 0.8) == is_saved
-    assert document["recoveries"][CAUSE]["recovered_share"] == is_saved
+    assert document["recoveries"][cause]["recovered_share"] == is_saved
 
 
 def test_the_storm_is_made_of_work_for_nobody() -> None:
