@@ -19,6 +19,7 @@ from experiments.errors import InputError
 from experiments.figures import figures
 from experiments.recovery import judge_recovery
 from experiments.scenario.paths import at_path, heard
+from experiments.versions import versions
 from models.system import ObjectiveSpec, SystemSpec
 from sim.replication import Replication, combined_digest
 from sim.statistics import Estimate, estimates, flatten
@@ -93,6 +94,7 @@ def put_together(
         "audit": _audit(replications),
         "notes": _notes(replications),
         "not_modelled": list(spec.not_modelled),
+        "versions": versions(spec),
         "intervals": _intervals(merged, len(replications)),
         "provenance": {path: entry.model_dump() for path, entry in scenario.provenance.items()},
         "wall": _wall(replications, wall_s),

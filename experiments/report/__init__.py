@@ -49,6 +49,7 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     yield "WHAT BREAKS FIRST", sections.bottleneck(document)
     if document["notes"]:
         yield "EVENTS of the first replication", sections.notes(document)
+    yield "RELEASES that this behaves as", sections.releases(document)
     if document["not_modelled"]:
         yield "NOT MODELLED", as_lines(f"- {text}" for text in document["not_modelled"])
     yield "AUDIT", sections.audit(document)

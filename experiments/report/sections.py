@@ -285,3 +285,12 @@ def audit(document: Document) -> RenderableType:
         Text(("passed: " if audit["passed"] else "FAILED: ") + text, style="green" if audit["passed"] else "bold red"),
         Text(f"digest {document['digest']}; {wall['seconds']:.1f} s, {speed}", style="dim"),
     )
+
+
+def releases(document: Document) -> RenderableType:
+    """What the components behave as; those that the scenario could say otherwise stand out."""
+    lines = []
+    for each in document["versions"]:
+        note = " (assumed: the scenario may say another)" if each["source"] == "default" else ""
+        lines.append(f"{each['product']} {each['version']}{note}")
+    return Text(", ".join(lines))

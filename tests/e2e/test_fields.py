@@ -55,6 +55,7 @@ ECHOES = (
     "simulated_s",
     "warm_up",
     "not_modelled",
+    "versions",
     "intervals",
     "provenance",
     "wall",
