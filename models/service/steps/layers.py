@@ -160,7 +160,7 @@ class TimeLimiting:
         self._inner = inner
 
     def call(self, request: Request, visit: Visit) -> Activity:
-        yield from self._limiter.call(self._inner.call(request, visit))
+        return self._limiter.call(self._inner.call(request, visit))
 
 
 class Resident:
@@ -237,4 +237,8 @@ class Pooled:
         self._inner = inner
 
     def call(self, request: Request, visit: Visit) -> Activity:
-        return self._pool.call(request, self._inner.call(request, visit))
+        return self._pool.call(request, self._work(request, visit))
+
+    def _work(self, request: Request, visit: Visit) -> Activity:
+        """Begins, a choice of replica included, when a thread does."""
+        yield from self._inner.call(request, visit)
