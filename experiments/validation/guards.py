@@ -179,6 +179,31 @@ def _blocking() -> None:
     expect(bench.count("breaker.failed"), 3)
 
 
+ONE_THREAD = {"thread_pool_bulkhead": {"core_thread_pool_size": 1, "max_thread_pool_size": 1, "queue_capacity": 1}}
+
+
+@GUARDS.check(
+    "TimeLimiter → ThreadPoolBulkhead", "the limit counts the wait for a thread; a call that was left runs nevertheless"
+)
+def _pool_inside() -> None:
+    bench = Bench(work_s=0.9, time_limiter={"limit": "1s"}, **ONE_THREAD)
+    for _ in range(3):
+        bench.call()
+    bench.run()
+    expect(bench.log, [("concurrency_limited", 0.0), ("ok", 0.9), ("time_limit", 1.0)])
+    expect((bench.begun, bench.ended), ([0.0, 0.9], [0.9, 1.8]))
+
+
+@GUARDS.check("Bulkhead with threads outside the time limit, blocking", "the limit begins when a thread has the call")
+def _pool_outside() -> None:
+    bench = Bench(work_s=0.9, style="spring_cloud_blocking", **ONE_THREAD)
+    for _ in range(3):
+        bench.call()
+    bench.run()
+    expect(bench.log, [("concurrency_limited", 0.0), ("ok", 0.9), ("ok", 1.8)])
+    expect((bench.begun, bench.count("calls")), ([0.0, 0.9], 2))
+
+
 @GUARDS.check("unbounded cached pool", "blocking style without a bulkhead: as many at once as there are callers")
 def _unbounded() -> None:
     bench = Bench(work_s=0.5, style="spring_cloud_blocking")
