@@ -6,7 +6,7 @@ Models   Every request deposits 1000 tokens, a retry costs 1000 / ratio, and `mi
 Units    Seconds.
 Source   Finagle 24.2 service/RetryBudget.scala; util util-core util/TokenBucket.scala, util/WindowedAdder.scala.
 Omits    Rounding of the clock to milliseconds.
-Checked  tests/unit/test_retry_budget.py, tests/properties/test_retries.py
+Checked  tests/unit/test_retry_budget.py, tests/properties/test_retries_properties.py
 """
 
 from __future__ import annotations
