@@ -33,7 +33,8 @@ from models.load_balancer.search import (
     address_of,
 )
 from models.load_balancer.spec import Balancing, Condition, NginxSpec, Trouble, UpstreamSpec
-from models.load_balancer.upstream import LANES_PER_ATTEMPT, Server, Target, Upstream
+from models.load_balancer.target import Server, Target
+from models.load_balancer.upstream import LANES_PER_ATTEMPT, Upstream
 
 __all__ = [
     "LANES_PER_ATTEMPT",

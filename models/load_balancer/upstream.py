@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from models.load_balancer.keepalive import IdleLinks, Link, Worker
 from models.load_balancer.keys import AddressOf, BeginSearch, begin_search, client_address
 from models.load_balancer.peers import PeerSet
 from models.load_balancer.search import Address
 from models.load_balancer.spec import Trouble, UpstreamSpec
+from models.load_balancer.target import Target, Wire
 from models.outcomes import (
     CallFailure,
     ConnectionRefused,
@@ -23,7 +24,6 @@ from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity
 from sim.patience import Cancelled, TimeLimit, TimeLimitReached
-from sim.probe import Count
 
 LANES_PER_ATTEMPT: Final = 1 << 32
 """Attempt n of a visit draws from the visit's lane plus n times this: above every lane that callers hand down."""
@@ -34,33 +34,6 @@ _LISTED_AS: Final[dict[int, Trouble]] = {
 }  # fmt: skip
 _NO_FAILURES: Final = ("http_403", "http_404")
 """Answers that another server may be asked about, but that say nothing against the one that gave them."""
-
-
-class Server(Protocol):
-    """The container behind a target. A failure with its `path` is its own; others are answers of its application."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def is_up(self) -> bool: ...
-    @property
-    def deaths(self) -> Count: ...
-
-
-class Wire(Protocol):
-    """The network between nginx and a server."""
-
-    def connect(self, limit_s: float, /) -> Activity: ...
-
-
-class Target(Protocol):
-    """A replica, as nginx sees it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def host(self) -> Server: ...
-    def handle(self, request: Request, visit: Visit) -> Activity: ...
 
 
 class Ending(NamedTuple):

@@ -57,7 +57,7 @@ def test_nothing_is_reused_where_nothing_is_kept() -> None:
 
 
 def test_worker_connections_can_be_what_breaks_first() -> None:
-    tree, binding = measured(document({}, worker_connections=8))  # 3 requests at a time, then the next three are too early
+    tree, binding = measured(document({}, worker_connections=8))  # 3 at a time, the next 3 come too early
     limiter = tree["limiters"][f"{NGINX}.worker_connections"]
     assert limiter["asked"] == pytest.approx(500, abs=1)
     assert limiter["refused_share"] == pytest.approx(1 / 2, abs=0.01)
@@ -66,7 +66,7 @@ def test_worker_connections_can_be_what_breaks_first() -> None:
 
 
 def test_max_conns_can_be_what_breaks_first() -> None:
-    tree, binding = measured(document({"max_conns": 2}))  # 4 requests at a time, then the next two are too early
+    tree, binding = measured(document({"max_conns": 2}))  # 4 at a time, the next 2 come too early
     path = f"{NGINX}.upstreams.u"
     assert tree["limiters"][f"{path}.max_conns"]["refused_share"] == pytest.approx(1 / 3, abs=0.01)
     assert tree["upstreams"][path]["no_live"] == tree["limiters"][f"{path}.max_conns"]["refused"]
