@@ -68,7 +68,9 @@ class ContainerSpec(Spec):
     machine: str = Field(description="The machine it runs on.")
     cpu_shares: PositiveFloat = Field(default=1024.0, description="Weight under contention. Docker's default: 1024.")
     limits: LimitsSpec = Field(default_factory=LimitsSpec, description="CPU and memory limits.")
-    base_memory: NonNegativeSize = Field(default=0, description="Memory it holds when idle.")
+    base_memory: NonNegativeSize = Field(
+        default=0, description="Memory it holds when idle; where it has a jvm, beside heap and stacks."
+    )
     restart: Annotated[str, Field(pattern=RESTART_POLICY)] = Field(
         default="always",
         description="Docker's restart policy: no, always, unless-stopped, on-failure, on-failure:3 (at most 3 "
