@@ -9,63 +9,38 @@ Units    Seconds and bytes. Redis' clock is the simulated one plus a phase drawn
 Source   Redis 7.0 (expire.c: an entry is gone when now > its instant; server.c: one command thread, processCommand;
          script.c: a script that writes fails where memory is short, one that only reads does not); Spring Data Redis
          (time-to-live none, time-to-idle off; RedisCacheConfiguration).
-Omits    io-threads, replication, persistence; the memory of limiters' keys, which are neither evicted; the way back of
-         a command's round trip is spent before the command; a command whose caller has given up is still carried out,
-         but after those that wait by then.
+Omits    io-threads, replication, persistence; the memory of limiters' keys, which are neither evicted.
 Checked  experiments/validation/redis.py, tests/theory/test_ttl_cache.py, tests/properties/test_cache.py,
          tests/unit/test_cache_spec.py, tests/real/test_redis_cache_real.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from models.cache.classes import DataClass
+from models.cache.command_thread import CommandThread, Host
 from models.cache.entries import Entry
 from models.cache.expiry import ActiveExpiry
 from models.cache.keyspace import Keyspace
-from models.cache.lettuce import Client, CommandTimedOut, Wait
+from models.cache.lettuce import Client
 from models.cache.local import LocalTier
 from models.cache.spec import RedisSpec
-from models.outcomes import CacheFull, CacheUnavailable, InstanceDied, Unreachable
 from models.request import Request
 from models.spec import Context
-from sim.environment import ENDED, Activity, Light, Timer
-from sim.patience import Deadlines
-from sim.resources import Permits
+from sim.environment import Activity
 
 
-class Host(Protocol):
-    """The container Redis runs in. When it dies it forgets the memory it was using, and says so to those inside."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def is_up(self) -> bool: ...
-    @property
-    def run(self) -> Callable[[float], Any]: ...
-    def use_memory(self, delta_bytes: int) -> None: ...
-    def enter(self) -> Any: ...
-    def leave(self, light: Any) -> None: ...
-
-
-class Redis:
-    """Carries out commands. Each is a process that raises `CacheUnavailable` where no answer comes in time, or
-    `CacheFull`."""
+class Redis(CommandThread):
+    """What is held, by which clock, and the commands on it."""
 
     __slots__ = (
-        "_classes", "_clients", "_env", "_evictions_cut", "_expiry", "_host", "_is_evicting", "_life", "_lost_at_s",
-        "_oom_errors", "_patience", "_phase_s", "_script_cpu", "_script_round_trip", "_served", "_served_since_s",
-        "_thread", "_timed_out", "_watch", "clock_offset_s", "links", "locks_when_sync", "path", "space",
+        "_classes", "_phase_s", "_script_cpu", "_script_round_trip", "clock_offset_s", "links", "locks_when_sync",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
+        super().__init__(context, host, spec.client.command_timeout)
         path, streams = context.path, context.streams
-        self.path = path
-        self._env = context.env
-        self._host = host
-        self._thread = Permits(context.env, 1, context.probe.station(f"{path}.command_thread", 1, "command thread"))
         # A script is not asked for by whom it serves, so its costs are Redis' own chance.
         self._script_cpu = streams.sequence(f"{path}.script.command_cpu", spec.command_cpu.distribution())
         self._script_round_trip = streams.sequence(f"{path}.script.round_trip", spec.round_trip.distribution())
@@ -84,22 +59,7 @@ class Redis:
         }
         expires = spec.active_expiry and any(cls.ttl is not None for cls in spec.classes.values())
         self._expiry = ActiveExpiry(context, self, self.space, self._thread) if expires else None
-        self._is_evicting = False
-        self._clients: dict[str, Client] = {}
-        self._patience: Deadlines[Wait] = Deadlines(
-            context.env, spec.client.command_timeout, lambda wait: wait.is_open, self._give_up
-        )
         self.locks_when_sync = spec.client.spring_data_redis == "2.7"
-        self._served: Light | None = None
-        """Who is served by the command thread, since when, and who looks after them."""
-        self._served_since_s = 0.0
-        self._watch = Timer(context.env, self._look_after)
-        self._life = 0
-        """How often it has died."""
-        self._lost_at_s = 0.0
-        self._oom_errors = context.probe.count(f"{path}.oom_errors")
-        self._evictions_cut = context.probe.count(f"{path}.eviction_cuts")
-        self._timed_out = context.probe.count(f"{path}.timed_out")
         self.links: dict[str, Any] = {}
         """The network between whoever asks (by the path of its service) and Redis, where it is declared."""
 
@@ -114,13 +74,6 @@ class Redis:
                 client.link = self.links.get(owner.path.partition(".replica-")[0])
             self._clients[name] = client
         return client
-
-    @property
-    def is_up(self) -> bool:
-        return self._host.is_up
-
-    def _is_up(self) -> bool:
-        return self._host.is_up
 
     def data_class(self, name: str) -> DataClass:
         return self._classes[name]
@@ -204,186 +157,6 @@ class Redis:
     def _del(self, part: DataClass, key: int) -> None:
         if self.space.delete(part.shelf, key, self._env.now + self.clock_offset_s):
             part.evictions.add()
-
-    def _command(
-        self, client: Client, request: Request | None, round_trip_s: float, cpu_s: float, writes: bool,
-        action: Callable[..., Any], *what: Any,
-    ) -> Activity:  # fmt: skip
-        """The way, the wait for the thread, the work: where it is for a request, all of that is its cache time."""
-        env, host, thread, space = self._env, self._host, self._thread, self.space
-        is_limited = space.is_limited
-        began_at_s = env.now
-        resident = wait = None
-        is_sent = False
-        try:
-            while True:
-                if not client.is_connected and client.is_refused():
-                    is_sent = False
-                    wait = wait or self._wait_patiently()
-                    client.queue()
-                    yield
-                life, link = self._life, client.link
-                if link is not None:
-                    wait = wait or self._wait_patiently()
-                    yield from link.there()
-                if round_trip_s:
-                    yield round_trip_s
-                if self._life != life or not client.is_connected:
-                    continue  # the connection was lost on the way
-                try:
-                    if cpu_s or (is_limited and space.is_over) or not thread.try_acquire():
-                        resident = host.enter()
-                        if not thread.acquire():
-                            is_sent = True
-                            wait = wait or self._wait_patiently()
-                            yield
-                    is_refused = False
-                    try:
-                        demand_s = cpu_s
-                        if is_limited and space.is_over:
-                            fits, evict_s = self._make_room()
-                            is_refused = writes and not fits
-                            demand_s += evict_s
-                        if demand_s:
-                            self._served, self._served_since_s = env.active, env.now
-                            if self._watch.ticket == ENDED:
-                                self._watch.arm(env.now + self._patience.limit_s)
-                            is_sent = True
-                            yield host.run(demand_s)
-                    finally:
-                        self._served = None
-                        thread.release()
-                except InstanceDied as death:
-                    if resident is None or death.path != host.path:  # it is the caller's own container that died
-                        raise
-                    host.leave(resident)
-                    resident = None
-                    continue
-                break
-            if is_refused:
-                self._oom_errors.add()
-                raise CacheFull(self.path)
-            if self._expiry is not None:
-                self._expiry.visited()
-            result = action(*what)
-            if link is not None:
-                is_sent = False
-                yield from link.back()
-            return result
-        except Unreachable as lost:
-            raise CacheUnavailable(self.path) from lost
-        except CommandTimedOut as late:
-            self._timed_out.add()
-            if is_sent:
-                env.start(self._carry_out_for_nobody(cpu_s, writes, action, what))
-            raise CacheUnavailable(self.path) from late
-        finally:
-            if resident is not None:
-                host.leave(resident)
-            if wait is not None:
-                wait.is_open = False
-            if request is not None:
-                request.cache_s += env.now - began_at_s
-
-    def _carry_out_for_nobody(self, cpu_s: float, writes: bool, action: Callable[..., Any], what: Any) -> Activity:
-        """A command that Redis has, but whose caller has given up."""
-        host, thread = self._host, self._thread
-        if not host.is_up:
-            return
-        resident = host.enter()
-        try:
-            _ = thread.acquire() or (yield)
-            try:
-                fits, evict_s = self._make_room() if self.space.is_over else (True, 0.0)
-                if cpu_s + evict_s:
-                    yield host.run(cpu_s + evict_s)
-            finally:
-                thread.release()
-            if fits or not writes:
-                action(*what)
-        except InstanceDied:
-            pass
-        finally:
-            host.leave(resident)
-
-    def _wait_patiently(self) -> Wait:
-        """From now on the running process leaves its command at the command time limit."""
-        light = self._env.active
-        assert light is not None
-        wait = Wait(light)
-        self._patience.add(wait)
-        return wait
-
-    def _look_after(self) -> None:
-        """The command that is carried out has no deadline of its own, as that would cost each command one: this looks
-        after it now and then, and just when its time is up."""
-        if self._served is None:
-            return
-        until_s = self._served_since_s + self._patience.limit_s
-        if until_s > self._env.now:
-            self._watch.arm(until_s)
-        else:
-            self._env.throw(self._served, CommandTimedOut(f"no answer within {self._patience.limit_s} s"))
-
-    def _give_up(self, wait: Wait) -> None:
-        wait.is_open = False
-        self._env.throw(wait.light, CommandTimedOut(f"no answer within {self._patience.limit_s} s"))
-
-    # memory
-
-    def _make_room(self) -> tuple[bool, float]:
-        """Before a command: whether what it writes may be written, and the CPU time that evicting took."""
-        fits, is_cut, evict_s = self.space.make_room()
-        if is_cut:
-            self._evictions_cut.add()
-            if not self._is_evicting:
-                self._is_evicting = True
-                self._env.start(self._evict_on())
-        return fits, evict_s
-
-    def _evict_on(self) -> Activity:
-        """Between commands, 500 us at a time, until memory is within its limit or nothing is left to go."""
-        try:
-            is_cut = True
-            while is_cut and self._host.is_up:
-                _ = self._thread.acquire() or (yield)
-                try:
-                    _, is_cut, evict_s = self.space.make_room()
-                    if is_cut:
-                        self._evictions_cut.add()
-                    if evict_s:
-                        yield from self.burn(evict_s)
-                finally:
-                    self._thread.release()
-        except InstanceDied:
-            pass
-        finally:
-            self._is_evicting = False
-
-    def burn(self, demand_s: float) -> Activity:
-        """Burn CPU of the container for nobody's command."""
-        resident = self._host.enter()
-        try:
-            yield self._host.run(demand_s)
-        finally:
-            self._host.leave(resident)
-
-    # life and death
-
-    def clear(self) -> None:
-        """The container has been killed: its content is lost, with the memory that held it, and every connection."""
-        self._life += 1
-        self._lost_at_s = self._env.now
-        self.space.clear()
-        for client in self._clients.values():
-            client.lost()
-
-    def start(self) -> Activity:
-        """The container is about to be up again."""
-        for client in self._clients.values():
-            client.can_retry()
-        return
-        yield
 
 
 class Scripts:

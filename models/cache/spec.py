@@ -10,7 +10,8 @@ from models.distribution import DistributionSpec
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, PositiveDuration, PositiveSize, Spec
 
 if TYPE_CHECKING:
-    from models.cache.redis import Host, Redis
+    from models.cache.command_thread import Host
+    from models.cache.redis import Redis
 
 Policy = Literal[
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
