@@ -179,7 +179,9 @@ def _blocking() -> None:
     expect(bench.count("breaker.failed"), 3)
 
 
-ONE_THREAD = {"thread_pool_bulkhead": {"core_thread_pool_size": 1, "max_thread_pool_size": 1, "queue_capacity": 1}}
+ONE_THREAD: dict[str, Any] = {
+    "thread_pool_bulkhead": {"core_thread_pool_size": 1, "max_thread_pool_size": 1, "queue_capacity": 1}
+}
 
 
 @GUARDS.check(
