@@ -81,7 +81,7 @@ class InstanceSpec(Spec):
 
     workers: WorkersSpec = Field(default_factory=TomcatSpec, description="How requests are worked on.")
     memory_per_request: NonNegativeSize = Field(
-        default=0, description="Memory a request holds while it is in the replica; where there is a jvm, beside its heap."
+        default=0, description="Memory a request holds while it is in the replica; with a jvm, beside its heap."
     )
     cold_factor: float = Field(
         default=1.0, ge=1.0, description="CPU of the first request after a restart, relative to a warm one (assumed)."

@@ -10,6 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from models.jvm import Ergonomics, G1Heap, Heap, JvmSpec, cpu_count, default_heap
+from models.jvm.stoppable import StoppableCpu
+from sim.environment import Activity, Environment
+from sim.processor import Processor, Quota
 
 PlayFixture = Callable[..., Any]
 M = 1 << 20
@@ -213,6 +216,39 @@ def test_or_it_exits(play: PlayFixture) -> None:
     rows = game.end()
     assert [row["status"] for row in rows] == [502, 502, 502, 502, 502, 200]
     assert game.recording.whole.counts["services.api.replica-1.deaths"] == 1
+
+
+def test_stopped_frozen_and_slowed_threads_lose_and_gain_nothing() -> None:
+    env = Environment()
+    container = Processor(env, 2).container("a", 1024.0, Quota(0.05, 0.1, 0.03))
+    threads = StoppableCpu(env, container)
+    ended: list[int] = []
+
+    def thread(number: int) -> Activity:
+        yield threads.run(0.1 + 0.01 * number)
+        ended.append(number)
+
+    def trouble() -> Activity:
+        for number in range(20):
+            yield 0.037
+            threads.stop()
+            if number % 3 == 0:
+                container.freeze()
+            container.slow_down(2.0)
+            yield 0.01
+            assert len(threads.tasks) == 5 - len(ended)
+            if number % 3 == 0:
+                container.thaw()
+            container.slow_down(1.0)
+            threads.go_on()
+
+    for number in range(5):
+        env.start(thread(number))
+    env.start(trouble())
+    env.run()
+    assert ended == [0, 1, 2, 3, 4]
+    assert container.cpu_s == pytest.approx(0.6)
+    assert container.cpu_s == pytest.approx(container.served_s + container.rounding_s, rel=1e-9)
 
 
 def test_threads_are_made_when_they_are_needed_and_take_memory(play: PlayFixture) -> None:
