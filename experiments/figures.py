@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.calls import call_limiters, calls
 from experiments.database_figures import database_figures
+from experiments.disruptions import health, links
 from experiments.jvm_figures import jvms, listeners
 from experiments.recovery import recovery_figures
 from experiments.waste import waste
@@ -47,6 +48,8 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
         "upstreams": _upstreams(instruments, spec),
         "jvms": jvms(instruments, span_s),
         "listeners": listeners(instruments),
+        "links": links(instruments),
+        "health": health(instruments, spec),
         "calls": calls(instruments, spec),
         "waste": waste(instruments, requests, span_s),
         "recoveries": recovery_figures(replication),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.alerts import judge_alerts
 from experiments.bottleneck import candidates, describe
+from experiments.disruptions import fault_spans
 from experiments.errors import InputError
 from experiments.figures import figures
 from experiments.recovery import judge_recovery
@@ -87,6 +88,7 @@ def put_together(
         "digest": combined_digest(replications),
         **tree,
         "breakers": _breakers(replications),
+        "faults": fault_spans(spec, replications),
         "recovery": judge_recovery(replications),
         "alerts": judge_alerts(spec, replications),
         "objectives": [_judge(name, objective, merged) for name, objective in spec.objectives.items()],
@@ -120,7 +122,7 @@ def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
         node[last] = int(value) if value is not None and isfinite(value) and value == int(value) else value
     for name in (
         "endpoints", "stations", "containers", "machines", "caches", "limiters", "calls",
-        "databases", "jvms", "listeners",
+        "databases", "jvms", "listeners", "links", "health",
         "recoveries",
     ):  # fmt: skip
         tree.setdefault(name, {})

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from experiments.report import between, runtime, sections, storms
+from experiments.report import between, disruptions, runtime, sections, storms
 from experiments.report.cells import Document, as_lines
 
 
@@ -29,6 +29,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     yield "VERDICT", sections.verdict(document)
     yield "REQUESTS", sections.requests(document)
     yield "RESPONSE TIMES in ms", sections.latency(document)
+    if document["faults"]:
+        yield "FAULTS", disruptions.faults(document)
     if document["recovery"]:
         yield "RECOVERY once the cause was gone", storms.recovery(document)
     yield "WHAT USERS SEE, by endpoint", sections.endpoints(document)
@@ -38,6 +40,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
         yield "JVMS", runtime.jvms(document)
     if any(each["syn_drops"] for each in document["listeners"].values()):
         yield "LISTENING SOCKETS", runtime.listeners(document)
+    if any(each["failures"] for each in document["health"].values()):
+        yield "HEALTH CHECKS", disruptions.health(document)
     if document["caches"]:
         yield "CACHES", sections.caches(document)
     if document["alerts"]:

@@ -76,7 +76,7 @@ class Stand:
         spec = GatewaySpec.model_validate({"machine": "vm", "cpu": "0s", **settings})
         self.limiter = Limiter(tokens or 0)
         self.context = Context(self.env, Streams(1, 0), NullProbe(self.env), "gateway")
-        host: Any = SimpleNamespace(is_up=True, speed=1.0, cpus=2, run=lambda s: s, enter=lambda: None, leave=lambda _: None)
+        host: Any = SimpleNamespace(is_up=True, speed=1.0, cpus=2, run=float, enter=object, leave=id)
         bulkheads = {name: each.build(self.context.at(name)) for name, each in spec.concurrency.items()}
         limiter: Any = self.limiter
         if spec.key_resolver is not None:

@@ -61,8 +61,8 @@ class SpringRedisSpec(Spec):
     version: str = Field(
         default="3.1",
         pattern=r"^\d{1,2}\.\d{1,2}$",
-        description="Spring Cloud Gateway's release. From 4.2 the route's id is part of the key in Redis: each service, "
-        "as a route of the gateway, has buckets of its own; before, all share them. Default 3.1: that of Spring "
+        description="Spring Cloud Gateway's release. From 4.2 the route's id is part of the key in Redis: each "
+        "service, as a route of the gateway, has buckets of its own; before, all share them. Default 3.1: that of Spring "
         "Boot 2.7.",
     )
 

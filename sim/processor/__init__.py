@@ -13,7 +13,8 @@ Source   Linux Documentation/scheduler/sched-bwc.rst (quota periods, throttling)
 Omits    5 ms slices, migration and context switches, pinning, hyper-threading, nested groups, burst, nice levels,
          the millisecond by which a thread may overrun its budget.
 Checked  tests/unit/test_processor.py, tests/properties/test_processor.py (against exact rational arithmetic),
-         tests/theory/test_processor_sharing.py, tests/fidelity/test_cfs_quota.py
+         experiments/validation/theory/sharing.py,
+         experiments/validation/cpu_quota.py
 
 How it is computed, without an event or a loop that exact results do not need. A container keeps a virtual time, the
 CPU-seconds each of its threads has had since it was idle; a burst ends when that reaches its value at the start plus
