@@ -36,6 +36,8 @@ CHOICES: Final = {
     "cpu": ("Steps", "of an endpoint, taken in order."),
     "bucket4j_greedy": ("Rate limiters", "of the gateway."),
     "tomcat": ("Workers", "of a service's replicas."),
+    "docker": ("Health checks", "of the replicas of a service."),
+    "crash": ("Faults", "and when they happen."),
     "ramp": ("Traffic shapes", "of the rate of open arrivals, or of the number of users at once, over time."),
 }
 """Titles of the true alternatives, by the first of their kinds."""
