@@ -79,9 +79,9 @@ def test_the_report_says_when_a_fault_was_on(tmp_path: Path, examples: list[dict
     more = {"duration": "80s", "replications": 1, "faults": {"sick": sick}, "services": {"shop": shop}}
     found = result(tmp_path, {**examples[1], **more})
     assert found["faults"]["sick"]["spans"][0]["ends_s"] is None
-    assert found["health"]["services.shop.replica-1"] == {"failures": 5, "unhealthy": 1}
+    assert found["health"]["services.shop.replica-1"] == {"failures": 6, "unhealthy": 1}
     with open(tmp_path / "report.txt", "w") as file:
         render(found, Console(file=file, width=140))
     text = (tmp_path / "report.txt").read_text()
     assert "at 20s: services.shop.replica-1 hangs" in text
-    assert "shop.replica-1: 5 checks failed, unhealthy 1 times" in text
+    assert "shop.replica-1: 6 checks failed, unhealthy 1 times" in text
