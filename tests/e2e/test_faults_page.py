@@ -83,5 +83,5 @@ def test_the_report_says_when_a_fault_was_on(tmp_path: Path, examples: list[dict
     with open(tmp_path / "report.txt", "w") as file:
         render(found, Console(file=file, width=140))
     text = (tmp_path / "report.txt").read_text()
-    assert "at 20s: services.shop.replica-1 hangs" in text
+    assert "at 20 s: services.shop.replica-1 hangs" in text
     assert "shop.replica-1: 6 checks failed, unhealthy 1 times" in text
