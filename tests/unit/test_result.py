@@ -182,8 +182,8 @@ def test_settings_are_shown_as_they_are_written(result: RunResult) -> None:
 def test_a_tree_survives_being_flat() -> None:
     tree = {
         "requests": {"arrived": 3, "refused": {}, "failed": {}}, "endpoints": {}, "containers": {}, "machines": {},
-        "caches": {}, "limiters": {}, "databases": {}, "calls": {}, "jvms": {}, "listeners": {}, "links": {}, "health": {},
-        "recoveries": {},
+        "caches": {}, "limiters": {}, "databases": {}, "calls": {}, "jvms": {}, "listeners": {}, "links": {},
+        "health": {}, "recoveries": {},
         "stations": {"a/b": {"x~y": 0.5, "none": None}},
     }  # fmt: skip
     assert unflatten(flatten(tree)) == tree
