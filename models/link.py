@@ -12,7 +12,7 @@ Source   Linux 6.1 net/ipv4/tcp_input.c (tcp_rtt_estimator, __tcp_set_rto: the s
          for SCRAM).
 Omits    Bandwidth, messages of several segments, fast retransmission, windows, reordering; TLS; the connections that
          were there before: a hop keeps its connection alive unless it says otherwise.
-Checked  tests/unit/test_link.py, tests/properties/test_faults.py, tests/e2e/test_fields.py
+Checked  tests/unit/test_link.py, experiments/validation/linux_tcp.py, tests/properties/test_faults.py
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from experiments.validation.guards import GUARDS
 from experiments.validation.hikaricp import HIKARICP
 from experiments.validation.jvm import JVM
 from experiments.validation.lettuce import LETTUCE
+from experiments.validation.linux_tcp import LINUX_TCP
 from experiments.validation.nginx_failures import NGINX_UPSTREAM
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
@@ -55,6 +56,7 @@ COMPONENTS: Sequence[Component] = (
     POSTGRESQL,
     CPU_QUOTA,
     DOCKER,
+    LINUX_TCP,
     JVM,
     TOMCAT,
     REACTOR_NETTY,
