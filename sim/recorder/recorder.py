@@ -202,7 +202,7 @@ class Recorder:
 
     def note(self, path: str, text: str) -> None:
         self._notes += 1
-        if len(self._lines) < NOTES:
+        if len(self._lines) < NOTES or text.startswith(("begins", "ends")):  # what was on, and when, is never lost
             self._lines.append((self._env.now, path, text))
 
     # --- the end ---
