@@ -102,7 +102,7 @@ def run(document: dict[str, Any], gaps: list[float], kills: list[float]) -> Syst
 def test_everybody_ends_and_nothing_is_held(document: dict[str, Any], gaps: list[float], kills: list[float]) -> None:
     system = run(document, gaps, kills)
     (replica,) = system.services["api"].replicas
-    for jvm in (replica._jvm, system._gateway_jvm if "gateway" in document else None):
+    for jvm in (replica._jvm, system.entrance.jvm if system.entrance is not None else None):
         if jvm is not None:
             assert not jvm.cpu.tasks
             assert not jvm.cpu.is_stopped

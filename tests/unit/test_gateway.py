@@ -111,7 +111,7 @@ def test_a_proxy_stops_when_the_gateway_hangs_up(
     (row,) = game.end()
     assert (row["status"], row["latency_s"]) == (status, pytest.approx(0.3))
     assert game.recording.whole.stations["services.api.replica-1.threads"].arrivals == 0
-    assert game.system._proxies["nginx"]._processes[0].upstreams["api"].connections == [0]
+    assert game.system.proxies["nginx"]._processes[0].upstreams["api"].connections == [0]
 
 
 def test_a_proxy_that_answers_in_time_is_not_cut_off(play: PlayFixture) -> None:

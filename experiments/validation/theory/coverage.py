@@ -30,16 +30,22 @@ def expect_covered(figures: Figures, seed: int, truth: Mapping[str, float], narr
         for name, exact in truth.items():
             seen = [float(run[name] or 0.0) for run in runs]
             values[name] += seen
-            interval = t_interval(seen)
-            covered[name] += interval.low <= exact <= interval.high
+            low, high = _interval(seen, 0.95)
+            covered[name] += low <= exact <= high
     for name, exact in truth.items():
-        whole = t_interval(values[name], ALMOST_SURE)
-        if not whole.low <= exact <= whole.high:
-            raise Disagreement(f"{name}: theory says {exact:.6g}, all runs [{whole.low:.6g}, {whole.high:.6g}]")
-        if whole.high - whole.low > 2 * narrow * exact:
-            raise Disagreement(f"{name}: [{whole.low:.6g}, {whole.high:.6g}] is too wide to say anything")
+        low, high = _interval(values[name], ALMOST_SURE)
+        if not low <= exact <= high:
+            raise Disagreement(f"{name}: theory says {exact:.6g}, all runs [{low:.6g}, {high:.6g}]")
+        if high - low > 2 * narrow * exact:
+            raise Disagreement(f"{name}: [{low:.6g}, {high:.6g}] is too wide to say anything")
         if covered[name] < LEAST_COVERED:
             raise Disagreement(f"{name}: {covered[name]} of {EXPERIMENTS} intervals cover {exact:.6g}")
+
+
+def _interval(values: list[float], confidence: float) -> tuple[float, float]:
+    interval = t_interval(values, confidence)
+    assert interval.low is not None and interval.high is not None  # there are several values
+    return interval.low, interval.high
 
 
 def erlang_b(servers: int, load: float) -> float:
