@@ -16,7 +16,7 @@ LINUX_TCP = Component(
     "Linux TCP",
     version="Linux 6.1",
     source="include/net/tcp.h, net/ipv4/tcp_input.c (__tcp_set_rto), Documentation/networking/ip-sysctl.rst; RFC 6298",
-    section="links",
+    section="",
 )
 
 
