@@ -6,6 +6,7 @@ from experiments.validation.check import Component, expect, expect_near
 from experiments.validation.limits import passes
 from experiments.validation.redis_stand import Host, Stand
 from models.cache import RedisClientSpec
+from models.link import Link, LinkSpec, Trouble
 from models.outcomes import CacheUnavailable
 from models.spec import Context
 from models.token_bucket import SpringRedisSpec
@@ -16,7 +17,7 @@ LETTUCE = Component(
     "Lettuce",
     version="6 (b0bcdd8)",
     source="lettuce: core/RedisURI.java, core/protocol/ConnectionWatchdog.java, core/protocol/DefaultEndpoint.java, "
-    "core/resource/ExponentialDelay.java",
+    "core/resource/ExponentialDelay.java, core/SocketOptions.java",
     section="1.1",
 )
 
@@ -153,6 +154,63 @@ def hanging() -> None:
     expect(stand.total("timed_out"), 4 if result.error else 3)
 
 
-LETTUCE.leaves_out(
-    "connect timeout is 10 s", "a Redis that is down refuses connections at once here; none is ever unreachable"
-)
+def _across_a_cut_link(stand: Stand) -> tuple[Host, Link, Trouble]:
+    """Who asks across a link, the link, and what cuts it."""
+    wire = Link(Context(stand.env, Streams(1, 0), NullProbe(stand.env), "wire"), LinkSpec(between=["shop", "redis"]))
+    stand.redis.links = {Host.path: wire}
+    return Host(stand.env), wire, Trouble(is_cut=True)
+
+
+@LETTUCE.check("connect timeout is 10 s", "an attempt that nothing answers takes it, and the pauses double between")
+def unanswered_attempts() -> None:
+    expect(RedisClientSpec().connect_timeout, 10.0)
+    for heals_at_s, back_at_s in ((102.5, 103.001), (105.0, 107.001), (109.0, 110.003), (130.0, 130.015)):
+        stand = Stand()
+        owner, wire, cut = _across_a_cut_link(stand)
+        client = stand.redis.client("shop-2", owner)
+        stand.env.run(until=100.0)
+        stand.host.die(stand.redis)  # the attempt after 1 ms is the first that meets the cut
+        wire.suffer(cut)
+        stand.host.come_up(stand.redis)
+        result = stand.do("lookup", 1, client)
+        stand.env.run(until=heals_at_s)
+        expect((client.is_connected, client.queued), (False, 1))
+        wire.recover(cut)
+        stand.env.run(until=200.0)
+        # SYNs 0, 1, 3 and 7 s after an attempt has begun; attempts at 100.001, 110.003, 120.007 and 130.015 s
+        expect_near(result.ended_s, back_at_s, 1e-6)
+
+
+@LETTUCE.check("the first connection of a process across a partition", "10 s a caller, one after the other")
+def first_connection_unanswered() -> None:
+    stand = Stand()
+    owner, wire, cut = _across_a_cut_link(stand)
+    owner.die()
+    stand.host.die(stand.redis)
+    client = stand.redis.client("shop-2", owner)
+    stand.host.come_up(stand.redis)
+    wire.suffer(cut)
+    owner.is_up = True
+    results = [stand.do("lookup", 1, client) for _ in range(3)]
+    stand.env.run(until=25.0)
+    wire.recover(cut)
+    stand.env.run(until=100.0)
+    found = [(result.error is None, result.ended_s) for result in results]
+    expect(found, [(False, 10.0), (False, 20.0), (True, 27.0)], "SYNs of the third at 20, 21, 23 and 27 s")
+
+
+@LETTUCE.check("a Redis that dies behind a partition", "is missed by the first command that gets through afterwards")
+def death_unheard_of() -> None:
+    stand = Stand()
+    owner, wire, cut = _across_a_cut_link(stand)
+    client = stand.redis.client("shop-2", owner)
+    stand.env.run(until=1.0)
+    wire.suffer(cut)
+    stand.host.die(stand.redis)
+    stand.host.come_up(stand.redis)
+    stand.env.run(until=2.0)
+    expect(client.is_connected, True)
+    wire.recover(cut)
+    result = stand.do("lookup", 1, client)
+    stand.env.run(until=10.0)
+    expect_near(result.ended_s, 2.001, 1e-9, "reset, and connected again after 1 ms")

@@ -95,15 +95,19 @@ class CommandThread:
         is_sent = False
         try:
             while True:
-                if not client.is_connected and client.is_refused():
+                if not client.is_connected:
                     is_sent = False
-                    wait = wait or self._wait_patiently()
-                    client.queue()
-                    yield
+                    if client.has_watchdog:
+                        wait = wait or self._wait_patiently()
+                        client.queue()
+                        yield
+                    else:
+                        yield from client.connect()
                 life, link = self._life, client.link
                 if link is not None:
                     wait = wait or self._wait_patiently()
                     yield from link.there()
+                    client.heard()
                 if round_trip_s:
                     yield round_trip_s
                 if self._life != life or not client.is_connected:

@@ -35,7 +35,8 @@ class Redis(CommandThread):
     """What is held, by which clock, and the commands on it."""
 
     __slots__ = (
-        "_classes", "_phase_s", "_script_cpu", "_script_round_trip", "clock_offset_s", "links", "locks_when_sync",
+        "_classes", "_connect_limit_s", "_phase_s", "_script_cpu", "_script_round_trip", "clock_offset_s", "links",
+        "locks_when_sync",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
@@ -60,6 +61,7 @@ class Redis(CommandThread):
         expires = spec.active_expiry and any(cls.ttl is not None for cls in spec.classes.values())
         self._expiry = ActiveExpiry(context, self, self.space, self._thread) if expires else None
         self.locks_when_sync = spec.client.spring_data_redis == "2.7"
+        self._connect_limit_s = spec.client.connect_timeout
         self.links: dict[str, Any] = {}
         """The network between whoever asks (by the path of its service) and Redis, where it is declared."""
 
@@ -69,10 +71,10 @@ class Redis(CommandThread):
         """The connection of the process called `name`, which runs in the container `owner`."""
         client = self._clients.get(name)
         if client is None:
-            client = Client(self._env, f"{self.path}.{name}", owner, self._is_up, self._lost_at_s)
-            if self.links and owner is not None:
-                client.link = self.links.get(owner.path.partition(".replica-")[0])
-            self._clients[name] = client
+            link = self.links.get(owner.path.partition(".replica-")[0]) if self.links and owner is not None else None
+            client = self._clients[name] = Client(
+                self._env, f"{self.path}.{name}", owner, self._is_up, self._lost_at_s, link, self._connect_limit_s
+            )
         return client
 
     def data_class(self, name: str) -> DataClass:

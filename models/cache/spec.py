@@ -64,6 +64,11 @@ class RedisClientSpec(Spec):
         description="How long a caller waits for a command's answer, or for a connection to send it on "
         "(spring.data.redis.timeout). Default 60s (Lettuce 6, RedisURI).",
     )
+    connect_timeout: PositiveDuration = Field(
+        default=10.0,
+        description="How long an attempt to connect waits where nothing gets through: across a link that is cut or "
+        "loses segments (spring.data.redis.connect-timeout). Default 10s (Lettuce 6, SocketOptions).",
+    )
     spring_data_redis: Literal["2.7", "3.4"] = Field(
         default="2.7",
         description="Spring Data Redis, whose RedisCache decides what sync = true means. 2.7 (so up to 3.3): one lock "

@@ -890,6 +890,12 @@ FULL_REDIS = {"caches.redis.maxmemory": "1000K", "caches.redis.maxmemory_policy"
 ALL_EXPIRE = {"caches.redis.free_cpu": "500us", "caches.redis.classes.items.ttl": "100ms", "traffic.open.rate": "200/s"}
 """Removing what has expired keeps the command thread from commands."""
 
+CUT_OFF = {
+    "faults.crash": {"kind": "crash", "target": "caches.redis", "at": "1s", "lasts": "100ms"},
+    "faults.cut": {"kind": "partition", "between": ["services.shop", "caches.redis"], "at": "1010ms", "lasts": "400ms"},
+}
+"""Redis dies, and while it is connected again nothing gets through."""
+
 NULLS = {"caches.redis.classes.items.missing": 0.5}
 LOCAL = {
     "caches.redis.classes.items.local": {"maximum_size": 50, "expire_after_write": "300ms"},
@@ -920,6 +926,7 @@ STORES = {
     "CacheSpec.active_expiry": Case({"caches.redis.active_expiry": False}, ALL_EXPIRE),
     "CacheSpec.free_cpu": Case({"caches.redis.free_cpu": "100us"}, ALL_EXPIRE),
     "RedisClientSpec.command_timeout": Case({"caches.redis.client.command_timeout": "100ms"}, REDIS_DIES),
+    "RedisClientSpec.connect_timeout": Case({"caches.redis.client": {"connect_timeout": "200ms"}}, CUT_OFF),
     "RedisClientSpec.spring_data_redis": Case(
         {"caches.redis.client": {"spring_data_redis": "3.4"}}, {f"{LOOK}.sync": True, **BUSY}
     ),
