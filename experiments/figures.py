@@ -194,6 +194,8 @@ def _caches(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
             at = f"{path}.classes.{data_class}"
             count = _hits(instruments, at, CACHE_COUNTS)
             classes[data_class] = count
+            if cache.client.cache_writer == "locking":
+                count["lock_polls"] = instruments.counts[f"{at}.lock_polls"]
             if cls.local is not None:
                 count["local"] = _hits(instruments, f"{at}.local", LOCAL_COUNTS)
             hits += count["hits"]

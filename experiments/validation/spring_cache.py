@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.validation.check import Component, expect
+from experiments.validation.check import Component, expect, expect_near
 from experiments.validation.redis_stand import Host, Stand
 from models.cache import CacheClassSpec, RedisClientSpec
-from models.outcomes import CacheUnavailable
+from models.outcomes import CacheUnavailable, InstanceDied
 from models.request import Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
 from models.service.steps.cache import CacheStep, EvictStep
@@ -60,16 +60,16 @@ class Shop:
         return self._start(self._change, key, replica)
 
     def _start(self, step: Any, key: int, replica: int) -> SimpleNamespace:
-        result = SimpleNamespace(error=None, ended_s=None, request=self.stand.request(key))
+        result = SimpleNamespace(error=None, ended_s=None, light=None, request=self.stand.request(key))
 
         def process() -> Activity:
             try:
                 yield from step.process(result.request, self._visit, self.replicas[replica])
-            except CacheUnavailable as error:
+            except (CacheUnavailable, InstanceDied) as error:
                 result.error = error
             result.ended_s = self.stand.env.now
 
-        self.stand.env.start(process())
+        result.light = self.stand.env.start(process())
         return result
 
     def until(self, when: float) -> None:
@@ -215,6 +215,54 @@ def client_defaults() -> None:
     expect((spec.command_timeout, spec.spring_data_redis), (60.0, "2.7"))
 
 
-SPRING_CACHE.leaves_out(
-    "Locking writer locks the whole cache name", "no scenario uses RedisCacheWriter.lockingRedisCacheWriter"
-)
+LOCKING = {"client": {"cache_writer": "locking", "lock_sleep": "40ms", "spring_data_redis": "3.4"}}
+
+
+@SPRING_CACHE.check("Locking writer locks the whole cache name", "one load at a time in all replicas; who waits polls")
+def locking_writer() -> None:
+    expect(RedisClientSpec.model_validate({"cache_writer": "locking"}).lock_sleep, 0.05)
+    shop = Shop(LOCKING, sync=True)
+    results = [shop.read(key, replica=key) for key in range(3)]
+    shop.until(0.13)
+    changed = shop.change(9)
+    shop.until(2.0)
+    # a load takes 0.3 s; polls every 40 ms from 0 on, the evict's from 0.13 on
+    expect([round(result.ended_s, 9) for result in (*results, changed)], [0.3, 0.62, 0.94, 0.97])
+    expect(round(results[2].request.wait_s, 9), 0.64)
+    expect(shop.stand.count("lock_polls"), 8 + 16 + 21)
+
+
+@SPRING_CACHE.check("sync=true with a locking writer: get, lock, get again", "ten misses, one load in all replicas")
+def one_load_for_all() -> None:
+    shop = Shop(LOCKING, sync=True)
+    results = [shop.read(7, replica=number % 3) for number in range(10)]
+    shop.until(1.0)
+    expect((shop.loads, shop.stand.count("stores")), (1, 1))
+    expect([round(result.ended_s, 9) for result in results], [0.3] + [0.32] * 9)
+
+
+@SPRING_CACHE.check("Locking writer before 3.4: nothing here takes its lock", "one more command before each")
+def asks_first() -> None:
+    for writer, command_s in (("non_locking", 0.001), ("locking", 0.002)):
+        shop = Shop({"command_cpu": "1ms", "client": {"cache_writer": writer}})
+        stored = shop.stand.do("store", 7)
+        shop.until(0.3)
+        read = shop.read(7)
+        shop.until(1.0)
+        expect_near(stored.ended_s, command_s, 1e-9)
+        expect_near(read.ended_s, 0.3 + command_s, 1e-9)
+
+
+@SPRING_CACHE.check("Locking writer: a lock has no time to live", "who dies with it keeps all others out")
+def lock_left_behind() -> None:
+    shop = Shop(LOCKING, sync=True)
+    first = shop.read(1)
+    shop.until(0.1)
+    shop.stand.env.throw(first.light, InstanceDied(Host.path))
+    late = shop.read(2)
+    shop.until(60.0)
+    expect((first.ended_s, late.ended_s, shop.loads), (0.1, None, 0))
+    shop.stand.host.die(shop.stand.redis)  # and forgets the lock
+    shop.stand.host.come_up(shop.stand.redis)
+    shop.until(61.0)
+    expect((late.error, shop.loads), (None, 1))

@@ -30,7 +30,7 @@ def cache(site: Site, name: str) -> Redis:
     spec = site.spec.caches[name]
     context = site.context.at("caches").at(name)
     host = site.container(context, spec, context.path)
-    redis = Redis(context, spec, host)
+    redis = spec.build(context, host)
     redis.links = site.network.callers(context.path)
     host.on_killed = redis.clear
     host.on_start = redis.start

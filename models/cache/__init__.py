@@ -7,8 +7,8 @@
     redis.clock_s(); redis.step_clock(-10.0)
 
 `spec` what a scenario says; `keyspace` (with `entries`, `table`, `eviction`) the pure rules of what is held;
-`command_thread` who is served, and what becomes of commands; `expiry` the active cycle; `lettuce` the client; `local`
-the cache inside a replica; `classes` what requests ask for.
+`command_thread` who is served, and what becomes of commands; `expiry` the active cycle; `lettuce` the client; `locking`
+what a locking cache writer makes of it; `local` the cache inside a replica; `classes` what requests ask for.
 """
 
 from models.cache.classes import DataClass, zipf_weights

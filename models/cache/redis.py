@@ -36,7 +36,7 @@ class Redis(CommandThread):
 
     __slots__ = (
         "_classes", "_connect_limit_s", "_phase_s", "_script_cpu", "_script_round_trip", "clock_offset_s", "links",
-        "locks_when_sync",
+        "locks_when_sync", "writer_locks_when_sync",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
@@ -61,6 +61,9 @@ class Redis(CommandThread):
         expires = spec.active_expiry and any(cls.ttl is not None for cls in spec.classes.values())
         self._expiry = ActiveExpiry(context, self, self.space, self._thread) if expires else None
         self.locks_when_sync = spec.client.spring_data_redis == "2.7"
+        """In each process."""
+        self.writer_locks_when_sync = False
+        """In Redis, for all processes."""
         self._connect_limit_s = spec.client.connect_timeout
         self.links: dict[str, Any] = {}
         """The network between whoever asks (by the path of its service) and Redis, where it is declared."""

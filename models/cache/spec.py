@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationInfo, field_validator
 
 from models.distribution import DistributionSpec
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, PositiveDuration, PositiveSize, Spec
@@ -17,6 +17,9 @@ Policy = Literal[
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
     "volatile-ttl",
 ]  # fmt: skip
+
+CacheWriter = Literal["non_locking", "locking"]
+DEFAULT_LOCK_SLEEP_S = 0.05
 
 
 class LocalCacheSpec(Spec):
@@ -72,8 +75,28 @@ class RedisClientSpec(Spec):
     spring_data_redis: Literal["2.7", "3.4"] = Field(
         default="2.7",
         description="Spring Data Redis, whose RedisCache decides what sync = true means. 2.7 (so up to 3.3): one lock "
-        "for all keys of a class in each process. 3.4: no lock at all. Default 2.7 (Spring Boot 2.7).",
+        "for all keys of a class in each process. 3.4: none there, only that of a locking writer. Default 2.7 (Spring "
+        "Boot 2.7).",
     )
+    cache_writer: CacheWriter = Field(
+        default="non_locking",
+        description="locking: before every command on a class one more asks whether the class is locked, and with "
+        "spring_data_redis 3.4 a load with sync = true locks it for all. Default non_locking (RedisCacheManager).",
+    )
+    lock_sleep: PositiveDuration | None = Field(
+        default=None,
+        validate_default=True,
+        description="How long a locking writer sleeps before it asks again. Default 50ms "
+        "(RedisCacheWriter.lockingRedisCacheWriter).",
+    )
+
+    @field_validator("lock_sleep")
+    @classmethod
+    def _sleeps_where_it_locks(cls, lock_sleep: float | None, info: ValidationInfo) -> float | None:
+        is_locking = info.data.get("cache_writer") == "locking"
+        if lock_sleep is not None and not is_locking:
+            raise ValueError("must not be set for a writer that never locks. Remove it, or set cache_writer: locking.")
+        return DEFAULT_LOCK_SLEEP_S if is_locking and lock_sleep is None else lock_sleep
 
 
 class RedisSpec(Spec):
@@ -114,6 +137,7 @@ class RedisSpec(Spec):
     )
 
     def build(self, context: Context, host: Host) -> Redis:
+        from models.cache.locking import LockingRedis
         from models.cache.redis import Redis
 
-        return Redis(context, self, host)
+        return (LockingRedis if self.client.cache_writer == "locking" else Redis)(context, self, host)

@@ -890,6 +890,9 @@ FULL_REDIS = {"caches.redis.maxmemory": "1000K", "caches.redis.maxmemory_policy"
 ALL_EXPIRE = {"caches.redis.free_cpu": "500us", "caches.redis.classes.items.ttl": "100ms", "traffic.open.rate": "200/s"}
 """Removing what has expired keeps the command thread from commands."""
 
+LOCKING_WRITER = {
+    "caches.redis.client": {"spring_data_redis": "3.4", "cache_writer": "locking"}, f"{LOOK}.sync": True, **BUSY,
+}  # fmt: skip
 CUT_OFF = {
     "faults.crash": {"kind": "crash", "target": "caches.redis", "at": "1s", "lasts": "100ms"},
     "faults.cut": {"kind": "partition", "between": ["services.shop", "caches.redis"], "at": "1010ms", "lasts": "400ms"},
@@ -930,6 +933,12 @@ STORES = {
     "RedisClientSpec.spring_data_redis": Case(
         {"caches.redis.client": {"spring_data_redis": "3.4"}}, {f"{LOOK}.sync": True, **BUSY}
     ),
+    "RedisClientSpec.cache_writer": Case(
+        {"caches.redis.client.cache_writer": "locking"},
+        {"caches.redis.client": {"spring_data_redis": "3.4"}},
+        along=("RedisClientSpec.lock_sleep",),
+    ),
+    "RedisClientSpec.lock_sleep": Case({"caches.redis.client.lock_sleep": "7ms"}, LOCKING_WRITER),
     "CacheSpec.entry_overhead": Case({"caches.redis.entry_overhead": "1000B"}, SMALL_REDIS),
     "CacheClassSpec.ttl": Case({"caches.redis.classes.items.ttl": "200ms"}),
     "CacheClassSpec.keys": Case({"caches.redis.classes.items.keys": 100}),

@@ -3,11 +3,12 @@
 Models   Spring's cache abstraction: look up, on a miss invoke, then put. Nobody is kept from loading a key that another
          is loading, unless `sync` takes a lock: then one request of the replica at a time looks again and loads. An
          update evicts from Redis and from its own replica's local cache. Errors of the cache fail the request, or
-         count as misses where an error handler swallows them.
+         count as misses where an error handler swallows them. With a locking writer `sync` takes the lock in Redis; who
+         dies with it leaves it there.
 Source   Spring Framework, spring-context cache/interceptor/CacheAspectSupport.java (get, invoke, put; a synchronised
          get does not ask the error handler before 6.2) and SimpleCacheErrorHandler.java (rethrows); Spring Data Redis
-         2.7 and 3.3, cache/RedisCache.java (get, then getSynchronized, which gets again).
-Omits    The locking writer (RedisCacheWriter.lockingRedisCacheWriter), which asks for a lock key before each command.
+         2.7 and 3.3, cache/RedisCache.java (get, then getSynchronized, which gets again); 4.0,
+         cache/DefaultRedisCacheWriter.java (get with a loader: get, lock, get again, load, put, unlock).
 Checked  experiments/validation/spring_cache.py, tests/unit/test_cache_parts.py
 """
 
@@ -15,19 +16,21 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from models.outcomes import CacheUnavailable
+from models.outcomes import CacheUnavailable, InstanceDied
 from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
 from models.service.steps.base import Step, take
 from models.spec import Context
 from sim.environment import Activity
+from sim.errors import Failure
 
 
 class Cache(Protocol):
     """What a step needs of a cache."""
 
     locks_when_sync: bool
+    writer_locks_when_sync: bool
 
     def client(self, name: str, owner: Any = None) -> Any: ...
     def data_class(self, name: str) -> Any: ...
@@ -40,7 +43,7 @@ class Cache(Protocol):
 class CacheStep(Step):
     """Look up; on a miss load and store."""
 
-    __slots__ = ("_cache", "_cls", "_data", "_env", "_is_locked", "_on_miss", "_swallows", "_tier")
+    __slots__ = ("_cache", "_cls", "_data", "_env", "_is_locked", "_on_miss", "_swallows", "_tier", "_writer")
 
     def __init__(self, context: Context, spec: CacheStepSpec, cache: Cache, on_miss: list[Step]) -> None:
         super().__init__(context, spec.name, spec.probability)
@@ -51,7 +54,9 @@ class CacheStep(Step):
         self._tier = cache.tier(spec.data_class)
         self._on_miss = on_miss
         self._is_locked = spec.sync and cache.locks_when_sync
-        self._swallows = spec.on_error == "ignore" and not self._is_locked
+        self._writer: Any = cache if spec.sync and cache.writer_locks_when_sync else None
+        """Where the lock is in Redis."""
+        self._swallows = spec.on_error == "ignore" and not self._is_locked and self._writer is None
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
         client = self._cache.client(replica.name, replica.host)
@@ -64,6 +69,8 @@ class CacheStep(Step):
                 tier.keep(client, request, entry.version)
         elif self._is_locked:
             yield from self._load_alone(client, request, visit, replica)
+        elif self._writer is not None:
+            yield from self._load_locked(client, request, visit, replica)
         else:
             yield from self._load(client, request, visit, replica)
 
@@ -88,6 +95,29 @@ class CacheStep(Step):
                 yield from self._load(client, request, visit, replica)
         finally:
             lock.release()
+
+    def _load_locked(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
+        """The same, where the lock is for all processes."""
+        writer, data, cls, lane = self._writer, self._data, self._cls, visit.lane
+        yield from writer.lock(client, request, cls, lane)
+        try:
+            entry = yield from writer.lookup_locked(client, request, cls, lane)
+            if entry is None:
+                version = data.version(data.key_of(request)) if data.updates else 0
+                yield from take(self._on_miss, request, visit, replica)
+                yield from writer.store_locked(client, request, cls, lane, version)
+            else:
+                version = entry.version
+        except InstanceDied as death:
+            if death.path != replica.host.path:
+                yield from writer.unlock(client, request, cls, lane)
+            raise
+        except Failure:
+            yield from writer.unlock(client, request, cls, lane)
+            raise
+        yield from writer.unlock(client, request, cls, lane)
+        if self._tier is not None:
+            self._tier.keep(client, request, version)
 
     def _load(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
         data, tier = self._data, self._tier
