@@ -21,8 +21,8 @@ class Account:
     __slots__ = (
         "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_freezes", "_frozen_area", "_frozen_at",
         "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped", "_level", "_n",
-        "_present_area", "_present_s", "_processor", "_progress", "_rate", "_refill_at", "_slowed_s", "_speed",
-        "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota",
+        "_present_area", "_present_s", "_processor", "_progress", "_pull", "_rate", "_refill_at", "_slowed_s", "_speed",
+        "_stretch", "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota",
         "rounding_s", "weight",
     )  # fmt: skip
 
@@ -45,6 +45,10 @@ class Account:
         """How fast it goes in a thread that has a core: the core's speed, less what the container is slowed by."""
         self._excess = 0.0
         """CPU time burned for every second's worth of demand beyond that second: 1 where it is slower by 2."""
+        self._stretch = 1.0
+        """1 + `_excess`: CPU time burned for every second's worth of demand."""
+        self._pull = weight
+        """What reaches the demand of its threads, all together, for each step of the level: `weight` / `_stretch`."""
         self._is_sharing = False
         """Gets less than a core a thread: its virtual time follows the processor's level..."""
         self._level = 0.0
@@ -91,7 +95,7 @@ class Account:
     @property
     def cpu_s(self) -> float:
         """CPU time handed out: the integral of the rates. Equals `served_s` + `rounding_s` + `slowed_s`."""
-        return self._cpu_s + self._n * self._gain() * (1.0 + self._excess)
+        return self._cpu_s + self._n * self._gain() * self._stretch
 
     @property
     def slowed_s(self) -> float:
@@ -123,12 +127,16 @@ class Account:
     @property
     def throttled_wall_s(self) -> float:
         """Time during which threads were stopped because the budget was spent."""
-        return self._throttled_wall_s + (self._env._now - self._at if self.is_throttled else 0.0)
+        if self._is_stopped and not self._is_frozen:
+            return self._throttled_wall_s + (self._env._now - self._at)
+        return self._throttled_wall_s
 
     @property
     def throttled_thread_s(self) -> float:
         """The same, summed over the threads that were stopped."""
-        return self._throttled_thread_s + (self._n * (self._env._now - self._at) if self.is_throttled else 0.0)
+        if self._is_stopped and not self._is_frozen:
+            return self._throttled_thread_s + self._n * (self._env._now - self._at)
+        return self._throttled_thread_s
 
     @property
     def frozen_wall_s(self) -> float:
@@ -147,7 +155,7 @@ class Account:
         """CPU-seconds that each thread has had since the state was last brought to now."""
         if self._is_sharing and self._n:
             assert self._processor is not None
-            return (self._processor.level - self._level) * self.weight / (self._n * (1.0 + self._excess))
+            return (self._processor.level - self._level) * self._pull / self._n
         return self._rate * (self._env._now - self._at)
 
     def _sync(self, now: float) -> None:
@@ -162,7 +170,7 @@ class Account:
             processor = self._processor
             assert processor is not None
             level = processor._level + processor._pace * (now - processor._level_at)
-            each = (level - self._level) * self.weight / (n * (1.0 + self._excess))
+            each = (level - self._level) * self._pull / n
             self._level = level
         else:
             each = self._rate * elapsed

@@ -110,7 +110,7 @@ class Container(Account):
 
     @property
     def slowdown(self) -> float:
-        return 1.0 + self._excess
+        return self._stretch
 
     def slow_down(self, factor: float) -> None:
         """From now on, every burst takes `factor` times the CPU that its demand says. 1: as it should be."""
@@ -120,6 +120,8 @@ class Container(Account):
         assert processor is not None
         self._sync(self._env._now)
         self._excess = factor - 1.0
+        self._stretch = factor
+        self._pull = self.weight / factor
         self._speed = processor._speed / factor
         if self._n and not self._is_stopped:
             self._run(0)
@@ -217,7 +219,7 @@ class Container(Account):
             when = now + (self._heap[0][END] - self._progress) / rate
             quota = self.quota
             if quota is not None:
-                usage = self._n * rate * (1.0 + self._excess)
+                usage = self._n * rate * self._stretch
                 if self._budget_s < usage * (self._refill_at - now - LEAST_S):
                     spent = now + self._budget_s / usage
                     if spent < when:
@@ -240,7 +242,7 @@ class Container(Account):
         assert processor is not None
         now = self._env._now
         self._sync(now)
-        rate = processor._pace * self.weight / (n * (1.0 + self._excess)) if self._is_sharing else self._rate
+        rate = processor._pace * self._pull / n if self._is_sharing else self._rate
         grace_s = rate * (LEAST_S + GRAIN * now)
         only = self._heap[0]
         if n > 1 or only[END] > self._progress + grace_s or only[CONTAINER] is None:
@@ -274,7 +276,7 @@ class Container(Account):
         if not runs:
             self._rest()
         elif self.quota is not None:
-            self._is_stopped = self._budget_s <= ran * grace_s * (1.0 + self._excess)
+            self._is_stopped = self._budget_s <= ran * grace_s * self._stretch
             if self._is_stopped:
                 self._rate = 0.0
                 runs = 0

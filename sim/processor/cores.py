@@ -69,7 +69,7 @@ class Processor:
         self._speed_since = self._env._now
         self._speed = speed
         for container in self._containers:
-            container._speed = speed / (1.0 + container._excess)
+            container._speed = speed / container._stretch
         self._touched.extend(self._containers)
         self._settle()
 
@@ -197,8 +197,7 @@ class Processor:
     def _expect(self, container: Container) -> None:
         """Note at which level the next thing happens in a container that shares: an end, or its budget is spent."""
         weight = container.weight
-        left_s = (container._heap[0][END] - container._progress) * (1.0 + container._excess)
-        level = container._level + left_s * container._n / weight
+        level = container._level + (container._heap[0][END] - container._progress) * container._n / container._pull
         if container.quota is not None:
             spent = container._level + container._budget_s / weight
             if spent < level:
