@@ -26,13 +26,15 @@ THROTTLED_SHARE = 0.10
 """Share of time a container is throttled from which its quota counts as binding (assumed)."""
 EVICTED_SHARE = 0.10
 """Evictions per store from which a cache's memory counts as binding (assumed)."""
+PAUSED_SHARE = 0.10
+"""Share of time a JVM stands still for its collector from which its heap counts as binding (assumed)."""
 
 FULL = 0.98
 """Share of a machine's memory from which kills are put down to it, not to a container's own limit (assumed)."""
 
 DEPTH = {
-    "container_memory": 0, "machine_memory": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3, "rate": 4,
-    "cache_memory": 4,
+    "container_memory": 0, "machine_memory": 0, "heap": 0, "machine_cpu": 1, "container_cpu": 2, "station": 3,
+    "rate": 4, "cache_memory": 4,
 }  # fmt: skip
 
 
@@ -77,6 +79,8 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
             return _rate(limit, tree)
         case "cache_memory":
             return _cache_memory(limit, tree["caches"][limit.station])
+        case "heap":
+            return _heap(limit, tree["jvms"][limit.station])
         case _:
             return _station(limit, tree)
 
@@ -103,6 +107,13 @@ def _container_cpu(limit: Limit, container: Mapping[str, Any]) -> Candidate:
 def _container_memory(limit: Limit, container: Mapping[str, Any]) -> Candidate:
     deaths = container["deaths"]
     return Candidate(limit, 0.0, deaths, deaths > 0, f"killed {deaths:.3g} times")
+
+
+def _heap(limit: Limit, jvm: Mapping[str, Any]) -> Candidate:
+    errors, paused = jvm["out_of_memory"], jvm["paused_share"] or 0.0
+    text = f"heap full for {errors:.3g} requests, stopped by its collector {paused:.0%} of the time"
+    # a collector that goes on and on takes CPU and threads from the others: what binds there follows from this
+    return Candidate(limit, paused, errors + paused, errors > 0 or paused > PAUSED_SHARE, text)
 
 
 def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.database import LAG_BINS, lag_quantile_s
 from models.system import SystemSpec
+from sim.bins import BINS, quantile_s
 from sim.recorder import InstrumentFigures
 
 Tree = dict[str, Any]
@@ -35,13 +35,13 @@ def database_figures(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
 def _replication(instruments: InstrumentFigures, path: str) -> Tree:
     reads, stale = instruments.counts[f"{path}.tracked_reads"], instruments.counts[f"{path}.stale_reads"]
     lag = instruments.tallies[f"{path}.lag_s"]
-    bins = [instruments.counts[f"{path}.lag_bins.{number}"] for number in range(LAG_BINS)]
+    bins = [instruments.counts[f"{path}.lag_bins.{number}"] for number in range(BINS)]
     return {
         "replayed_writes": instruments.counts[f"{path}.replayed_writes"],
         "backlog_mean": instruments.levels[f"{path}.backlog"].mean,
         "backlog_peak": instruments.levels[f"{path}.backlog"].peak,
         "lag_mean_ms": _ms(lag.mean),
-        "lag_p50_ms": _ms(lag_quantile_s(bins, 0.5)),
+        "lag_p50_ms": _ms(quantile_s(bins, 0.5)),
         "lag_max_ms": _ms(lag.largest if lag.count else None),
         "tracked_reads": reads,
         "stale_reads": stale,

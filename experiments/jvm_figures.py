@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.bins import BINS, quantile_s
 from sim.recorder import InstrumentFigures, TallyFigures
+from sim.statistics import is_enough_for_quantile
 
 YOUNG, DROPS = ".jvm.young_s", ".syn_drops"
 
@@ -25,11 +27,18 @@ def _jvm(instruments: InstrumentFigures, path: str, span_s: float) -> dict[str, 
         "young": _pauses(young),
         "full": _pauses(full),
         "paused_share": (young.total + full.total) / span_s if span_s else None,
+        "pause_p99_ms": _p99_ms([instruments.counts[f"{path}.pause_bins.{number}"] for number in range(BINS)]),
         "markings": instruments.tallies[f"{path}.marking_s"].count,
         "heap_peak_bytes": instruments.levels[f"{path}.heap_bytes"].peak,
         "threads_peak": instruments.levels[f"{path}.threads"].peak,
         "out_of_memory": instruments.counts[f"{path}.out_of_memory"],
     }
+
+
+def _p99_ms(bins: list[int]) -> float | None:
+    """To within a tenth; nothing where too few pauses stand behind it."""
+    pause_s = quantile_s(bins, 0.99) if is_enough_for_quantile(0.99, sum(bins)) else None
+    return None if pause_s is None else 1000 * pause_s
 
 
 def _pauses(tally: TallyFigures) -> dict[str, Any]:

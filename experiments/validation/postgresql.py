@@ -7,9 +7,10 @@ from typing import Any
 from experiments.validation.check import Component, expect, expect_near
 from experiments.validation.databases import Stand, Visits
 from models.connection_pool import HikariSpec
-from models.database import PostgresSpec, lag_quantile_s
+from models.database import PostgresSpec
 from models.outcomes import CallFailure
 from models.request import Request
+from sim.bins import quantile_s
 from sim.environment import Activity
 
 POSTGRESQL = Component(
@@ -256,7 +257,7 @@ def lag_and_stale_reads(standby: dict[str, Any], gap_s: float, number: int, seed
     bins = [stand.total(f"{replay}.lag_bins.{place}") for place in range(120)]
     expect(stand.total(f"{replay}.replayed_writes"), number)
     expect(stand.total(f"{replay}.tracked_reads"), number)
-    p50_s = lag_quantile_s(bins, 0.5)
+    p50_s = quantile_s(bins, 0.5)
     assert p50_s is not None
     return stand.total(f"{replay}.stale_reads"), 1000 * p50_s, 1000 * stand.probe.tallies[f"{replay}.lag_s"].largest
 

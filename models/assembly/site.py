@@ -27,7 +27,7 @@ class Limit:
     """Path of the station, container or machine whose figures show how hard the limit binds."""
     setting: str
     kind: str
-    """station | container_cpu | machine_cpu | container_memory | machine_memory | rate | cache_memory"""
+    """station | container_cpu | machine_cpu | container_memory | machine_memory | rate | cache_memory | heap"""
 
 
 class Site:
@@ -68,6 +68,10 @@ class Site:
         if spec is None:
             return None
         memory = host.spec.limits.memory or self.machines[host.spec.machine].spec.memory
+        at = context.path.partition(".replica-")[0]
+        on = f"machines.{host.spec.machine}.memory"
+        setting = on if host.spec.limits.memory is None else f"{at}.limits.memory"
+        self.limit(context.path, setting if spec.max_heap is None else f"{at}.jvm.max_heap", "heap")
         return Jvm(context, spec, host, host.cpus, memory, threads)
 
     def on_killed(self, path: str, forget: Callable[[], None]) -> None:

@@ -32,18 +32,15 @@ Checked  experiments/validation/postgresql.py, tests/real/test_postgres_limit.py
 """
 
 from models.database.connections import CLOSED, ConnectionLimit, Host
-from models.database.replication import LAG_BINS, lag_quantile_s
 from models.database.server import Postgres
 from models.database.spec import PostgresSpec, QuerySpec, TableSpec
 
 __all__ = [
     "CLOSED",
-    "LAG_BINS",
     "ConnectionLimit",
     "Host",
     "Postgres",
     "PostgresSpec",
     "QuerySpec",
     "TableSpec",
-    "lag_quantile_s",
 ]

@@ -14,14 +14,9 @@ from typing import Any, Protocol
 from models.database.locks import Row
 from models.outcomes import InstanceDied
 from models.spec import Context
+from sim.bins import BINS, bin_of
 from sim.environment import Activity, Light, Timer
 from sim.streams import Sequential
-
-LAG_BINS = 120
-"""Of a quarter octave each, from a microsecond to a quarter of an hour."""
-_EDGES = [1e-6]
-for _ in range(LAG_BINS):
-    _EDGES.append(_EDGES[-1] * 1.189207115002721)
 
 
 class Host(Protocol):
@@ -90,7 +85,7 @@ class Replay:
         self._reads = probe.count(f"{path}.tracked_reads")
         self._stale_reads = probe.count(f"{path}.stale_reads")
         self._lag = probe.tally(f"{path}.lag_s")
-        self._lag_bins = [probe.count(f"{path}.lag_bins.{number}") for number in range(LAG_BINS)]
+        self._lag_bins = [probe.count(f"{path}.lag_bins.{number}") for number in range(BINS)]
 
     # what the primary does
 
@@ -188,33 +183,8 @@ class Replay:
         self._replayed.add(len(commit.replay_s))
         lag_s = self._env.now - commit.committed_at_s
         self._lag.observe(lag_s)
-        self._lag_bins[_bin_of(lag_s)].add()
+        self._lag_bins[bin_of(lag_s)].add()
         for row in commit.rows:
             if self._newest.get(row) is commit:
                 del self._newest[row]
         commit.replayed()
-
-
-def _bin_of(lag_s: float) -> int:
-    """The bin of the largest edge at or below the lag."""
-    low, high = 0, LAG_BINS - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _EDGES[middle] <= lag_s:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def lag_quantile_s(bins: Sequence[int], q: float) -> float | None:
-    """A quantile of the lag, to within a tenth, from the number of commits in each bin."""
-    total = 0
-    for count in bins:
-        total += count
-    left = q * total
-    for number, count in enumerate(bins):
-        if count and left <= count:
-            return _EDGES[number] + (_EDGES[number + 1] - _EDGES[number]) * left / count
-        left -= count
-    return None

@@ -12,6 +12,7 @@ from models.jvm.stoppable import StoppableCpu
 from models.outcomes import ConnectionRefused, Failed, InstanceDied
 from models.request import Request, Visit
 from models.spec import Context
+from sim.bins import BINS, bin_of
 from sim.environment import Activity, Environment, Light
 
 Work = Callable[..., Activity]
@@ -42,9 +43,9 @@ class Jvm:
     """One JVM. `work_in` lets a request's work allocate in it."""
 
     __slots__ = (
-        "_at_work", "_collections", "_env", "_full", "_has_thrown", "_heap_level", "_held_bytes", "_is_collecting",
-        "_is_marking", "_marking", "_note", "_out_of_memory", "_spare", "_spec", "_thread_level", "_threads",
-        "_waiters", "_young", "cpu", "ergonomics", "heap", "host",
+        "_at_work", "_bins", "_collections", "_env", "_full", "_has_thrown", "_heap_level", "_held_bytes",
+        "_is_collecting", "_is_marking", "_marking", "_note", "_out_of_memory", "_spare", "_spec", "_thread_level",
+        "_threads", "_waiters", "_young", "cpu", "ergonomics", "heap", "host",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Jvm:
         probe, path = context.probe, f"{context.path}.jvm"
         self._young = probe.tally(f"{path}.young_s")
         self._full = probe.tally(f"{path}.full_s")
+        self._bins = [probe.count(f"{path}.pause_bins.{number}") for number in range(BINS)]
         self._marking = probe.tally(f"{path}.marking_s")
         self._out_of_memory = probe.count(f"{path}.out_of_memory")
         self._heap_level = probe.level(f"{path}.heap_bytes", float(self.heap.used))
@@ -161,7 +163,9 @@ class Jvm:
         yield from self._burn(collection.work_s, collection.threads)
         if number != self._collections:
             return  # the process has died meanwhile
-        (self._full if collection.is_full else self._young).observe(self._env.now - began_at_s)
+        pause_s = self._env.now - began_at_s
+        (self._full if collection.is_full else self._young).observe(pause_s)
+        self._bins[bin_of(pause_s)].add()
         self._heap_level.set(heap.used)
         self._is_collecting = False
         self._hold(heap.touched)

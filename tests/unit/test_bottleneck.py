@@ -31,13 +31,15 @@ THREADS = Limit("api.threads", "services.api.workers.threads", "station")
 POOL = Limit("api.pool", "services.api.pools.main.maximum_pool_size", "station")
 CONNECTIONS = Limit("db.connections", "databases.db.max_connections", "station")
 RATE = Limit("gateway.rate_limits.all", "gateway.rate_limits.all.refill", "rate")
-ALL = [RATE, THREADS, POOL, CONNECTIONS, CPUS, LIMIT, CORES, MEMORY]
+HEAP = Limit("api", "services.api.jvm.max_heap", "heap")
+ALL = [RATE, THREADS, POOL, CONNECTIONS, CPUS, LIMIT, CORES, MEMORY, HEAP]
 
 
 def tree(**changes: dict[str, Any]) -> dict[str, Any]:
     """Figures of a system in which nothing binds, with changes by part."""
     return {
         "machines": {"machines.vm": machine(**changes.get("machine", {}))},
+        "jvms": {"api": {"out_of_memory": 0, "paused_share": 0.05} | changes.get("jvm", {})},
         "containers": {"api": container(**changes.get("container", {}))},
         "stations": {
             "api.threads": station(**changes.get("threads", {})),
@@ -72,6 +74,9 @@ def test_nothing_binds_where_everything_has_room() -> None:
         ({"container": {"deaths": 0.2}}, LIMIT),
         ({"container": {"throttled_share": 0.1}}, CPUS),
         ({"container": {"cpu_of_limit": 0.85}}, CPUS),
+        ({"jvm": {"out_of_memory": 0.2}}, HEAP),
+        ({"jvm": {"paused_share": 0.11}, "container": {"throttled_share": 0.5}}, HEAP),  # the collector takes the CPU
+        ({"jvm": {"paused_share": 0.10}}, None),
         ({"threads": {"utilisation": 0.9}}, THREADS),
         ({"pool": {"refused": 3, "expired": 2}}, POOL),
         ({"pool": {"refused": 3, "expired": 1}}, None),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from models.jvm import Ergonomics, G1Heap, Heap, JvmSpec, cpu_count, default_heap
 from models.jvm.stoppable import StoppableCpu
+from sim.bins import BINS, quantile_s
 from sim.environment import Activity, Environment
 from sim.processor import Processor, Quota
 
@@ -197,7 +198,10 @@ def test_who_leaves_during_a_collection_does_not_end_it(play: PlayFixture) -> No
     game = play(document, [0.0, 0.1, 0.15, 2.0]).until(None)
     rows = game.end()
     assert [row["outcome"] for row in rows] == ["succeeded", "abandoned", "abandoned", "abandoned"]
-    assert game.recording.whole.tallies["services.api.replica-1.jvm.young_s"].count == 3
+    whole, path = game.recording.whole, "services.api.replica-1.jvm"
+    bins = [whole.counts[f"{path}.pause_bins.{number}"] for number in range(BINS)]
+    assert whole.tallies[f"{path}.young_s"].count == sum(bins) == 3
+    assert quantile_s(bins, 0.99) == pytest.approx(whole.tallies[f"{path}.young_s"].largest, rel=0.1)
 
 
 def test_no_room_is_an_error_of_that_request_and_the_process_lives(play: PlayFixture) -> None:
@@ -280,6 +284,21 @@ def test_a_gateway_has_a_jvm_too(play: PlayFixture) -> None:
     game = play(document, [0.0, 1.0, 2.0]).until(None)
     assert [row["latency_s"] for row in game.end()] == pytest.approx([0.011, 0.061, 0.061])
     assert game.recording.whole.tallies["gateway.jvm.young_s"].count == 2
+
+
+@pytest.mark.parametrize(
+    ("jvm", "limits", "setting"),
+    [
+        ({}, {}, "services.api.jvm.max_heap"),
+        ({"max_heap": None}, {"memory": "512M"}, "services.api.limits.memory"),
+        ({"max_heap": None}, {}, "machines.vm.memory"),
+    ],
+)
+def test_a_full_heap_can_be_what_breaks_first(
+    play: PlayFixture, jvm: dict[str, Any], limits: dict[str, Any], setting: str
+) -> None:
+    game = play(system(jvm, limits=limits), [0.0])
+    assert [limit.setting for limit in game.system.limits if limit.kind == "heap"] == [setting]
 
 
 def test_a_cold_start_at_the_very_beginning_with_its_compiler(play: PlayFixture) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from experiments.validation.databases import Stand
 from experiments.validation.postgresql import ROWS, Client
-from models.database import lag_quantile_s
 from models.database.replication import Replay
+from sim.bins import quantile_s
 from sim.errors import SimulationError
 
 REPLAY = "databases.standby.replay"
@@ -174,7 +174,7 @@ def test_quantiles_of_the_lag() -> None:
         Client(bench, bench.database, user=number).send(1.0 + number * 0.5, "save")
     bench.env.run()
     bins = [bench.total(f"{REPLAY}.lag_bins.{number}") for number in range(120)]
-    p50_s, p99_s = lag_quantile_s(bins, 0.5), lag_quantile_s(bins, 0.99)
+    p50_s, p99_s = quantile_s(bins, 0.5), quantile_s(bins, 0.99)
     assert p50_s == pytest.approx(0.02 * 0.6931, rel=0.15)
     assert p99_s == pytest.approx(0.02 * 4.605, rel=0.25)
-    assert lag_quantile_s([0] * 120, 0.5) is None
+    assert quantile_s([0] * 120, 0.5) is None
