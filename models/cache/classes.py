@@ -88,7 +88,7 @@ class DataClass:
 
     def size_of(self, key: int) -> int:
         """What the key's entry takes in Redis."""
-        return self._null_bytes if self.is_missing(key) else self._entry_bytes
+        return self._null_bytes if self._missing_share and self.is_missing(key) else self._entry_bytes
 
     def version(self, key: int) -> int:
         """How often the data behind the key has been changed."""

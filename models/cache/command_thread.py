@@ -131,9 +131,11 @@ class CommandThread:
                             if self._watch.ticket == ENDED:
                                 self._watch.arm(env.now + self._patience.limit_s)
                             is_sent = True
-                            yield host.run(demand_s)
+                            try:
+                                yield host.run(demand_s)
+                            finally:
+                                self._served = None
                     finally:
-                        self._served = None
                         thread.release()
                 except InstanceDied as death:
                     if resident is None or death.path != host.path:  # it is the caller's own container that died

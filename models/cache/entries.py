@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from math import inf
 
 
@@ -30,11 +31,13 @@ class Entry:
 class Entries:
     """The entries of one class. Decides; never waits. They expire in the order in which they were stored last."""
 
-    __slots__ = ("_by_key", "_ttl_s")
+    __slots__ = ("_by_key", "_ttl_s", "get")
 
     def __init__(self, ttl_s: float | None) -> None:
         self._ttl_s = inf if ttl_s is None else ttl_s
         self._by_key: OrderedDict[int, Entry] = OrderedDict()
+        self.get: Callable[[int], Entry | None] = self._by_key.get
+        """The entry of a key, fresh or not."""
 
     def __len__(self) -> int:
         """Entries that take memory: expired ones do until they are freed."""
@@ -46,9 +49,6 @@ class Entries:
         for entry in self._by_key.values():
             return entry.expires_at_s
         return inf
-
-    def get(self, key: int) -> Entry | None:
-        return self._by_key.get(key)
 
     def is_fresh(self, key: int, now: float) -> bool:
         entry = self._by_key.get(key)

@@ -22,6 +22,8 @@ from sim.environment import Activity, Timer
 from sim.resources import Permits
 
 PERIOD_S: Final = 0.1
+REACH_S: Final = 2 * PERIOD_S
+"""A run that is no further off than that need not be looked for."""
 
 
 class Redis(Protocol):
@@ -60,7 +62,7 @@ class ActiveExpiry:
         """A command is carried out: runs go on, from what they have left by now."""
         self._is_visited = True
         when = self._timer.when
-        if when > self._env._now + 2 * PERIOD_S and (when == inf or when > self._earliest_s + 2 * PERIOD_S):
+        if when > self._env._now + REACH_S and when > self._space.earliest_s - self._redis.clock_offset_s + REACH_S:
             self._go_on()
 
     @property

@@ -123,12 +123,16 @@ class Table:
         buckets, mask, cursor = self._buckets, self._mask, self._cursor
         wanted = min(wanted, self.count)
         last = cursor + 20 * wanted
-        while len(found) < wanted and cursor < last:
+        while cursor < last:
             entry = buckets[cursor & mask]
+            cursor += 1
+            if entry is None:
+                continue
             while entry is not None:
                 found.append(entry)
                 entry = entry.next
-            cursor += 1
+            if len(found) >= wanted:
+                break
         self._cursor = cursor & mask
         return found
 

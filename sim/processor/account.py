@@ -22,8 +22,8 @@ class Account:
         "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_freezes", "_frozen_area", "_frozen_at",
         "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped", "_level", "_n",
         "_present_area", "_present_s", "_processor", "_progress", "_pull", "_rate", "_refill_at", "_slowed_s", "_speed",
-        "_stretch", "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota",
-        "rounding_s", "weight",
+        "_stretch", "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path",
+        "quota", "rounding_s", "weight",
     )  # fmt: skip
 
     def __init__(self, env: Environment, processor: Processor, path: str, weight: float, quota: Quota | None) -> None:

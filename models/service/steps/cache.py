@@ -14,6 +14,7 @@ Checked  experiments/validation/spring_cache.py, tests/unit/test_cache_parts.py
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from models.outcomes import CacheUnavailable, InstanceDied
@@ -43,7 +44,10 @@ class Cache(Protocol):
 class CacheStep(Step):
     """Look up; on a miss load and store."""
 
-    __slots__ = ("_cache", "_cls", "_data", "_env", "_is_locked", "_on_miss", "_swallows", "_tier", "_writer")
+    __slots__ = (
+        "_cache", "_clients", "_cls", "_data", "_env", "_is_locked", "_look_up", "_on_miss", "_store", "_tier",
+        "_writer",
+    )  # fmt: skip
 
     def __init__(self, context: Context, spec: CacheStepSpec, cache: Cache, on_miss: list[Step]) -> None:
         super().__init__(context, spec.name, spec.probability)
@@ -56,14 +60,18 @@ class CacheStep(Step):
         self._is_locked = spec.sync and cache.locks_when_sync
         self._writer: Any = cache if spec.sync and cache.writer_locks_when_sync else None
         """Where the lock is in Redis."""
-        self._swallows = spec.on_error == "ignore" and not self._is_locked and self._writer is None
+        swallows = spec.on_error == "ignore" and not self._is_locked and self._writer is None
+        self._look_up: Callable[..., Activity] = self._look_up_anyway if swallows else cache.lookup
+        self._store: Callable[..., Activity] = self._store_anyway if swallows else cache.store
+        self._clients: dict[Replica, Any] = {}
+        """The connections of the replicas that have been here."""
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        client = self._cache.client(replica.name, replica.host)
+        client = self._clients.get(replica) or self._meet(replica)
         tier = self._tier
         if tier is not None and tier.hit(client, request):
             return
-        entry = yield from self._look_up(client, request, visit)
+        entry = yield from self._look_up(client, request, self._cls, visit.lane)
         if entry is not None:
             if tier is not None:
                 tier.keep(client, request, entry.version)
@@ -74,14 +82,23 @@ class CacheStep(Step):
         else:
             yield from self._load(client, request, visit, replica)
 
-    def _look_up(self, client: Any, request: Request, visit: Visit) -> Activity:
+    def _meet(self, replica: Replica) -> Any:
+        client = self._clients[replica] = self._cache.client(replica.name, replica.host)
+        return client
+
+    def _look_up_anyway(self, client: Any, request: Request, cls: str, lane: int) -> Activity:
+        """Look up where an error handler makes a miss of what fails."""
         try:
-            return (yield from self._cache.lookup(client, request, self._cls, visit.lane))
+            return (yield from self._cache.lookup(client, request, cls, lane))
         except CacheUnavailable:
-            if not self._swallows:
-                raise
             self._data.errors_ignored.add()
             return None
+
+    def _store_anyway(self, client: Any, request: Request, cls: str, lane: int, version: int) -> Activity:
+        try:
+            yield from self._cache.store(client, request, cls, lane, version)
+        except CacheUnavailable:
+            self._data.errors_ignored.add()
 
     def _load_alone(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
         """Wait for the lock, look again, and load what is still missing."""
@@ -91,7 +108,7 @@ class CacheStep(Step):
             yield
             request.wait_s += self._env.now - began_at_s
         try:
-            if (yield from self._look_up(client, request, visit)) is None:
+            if (yield from self._look_up(client, request, self._cls, visit.lane)) is None:
                 yield from self._load(client, request, visit, replica)
         finally:
             lock.release()
@@ -123,12 +140,7 @@ class CacheStep(Step):
         data, tier = self._data, self._tier
         version = data.version(data.key_of(request)) if data.updates else 0
         yield from take(self._on_miss, request, visit, replica)
-        try:
-            yield from self._cache.store(client, request, self._cls, visit.lane, version)
-        except CacheUnavailable:
-            if not self._swallows:
-                raise
-            data.errors_ignored.add()
+        yield from self._store(client, request, self._cls, visit.lane, version)
         if tier is not None:
             tier.keep(client, request, version)
 
