@@ -230,8 +230,10 @@ class Postgres(Connections):
 
     def commit(self, request: Request, connection: Connection) -> Activity:
         """End the transaction on the connection. Raises `ConnectionLost`."""
-        transaction: Transaction = connection.transaction
+        transaction: Transaction | None = connection.transaction
         connection.transaction = None
+        if transaction is None:  # its client has given the connection up while this was on its way
+            self._lose(connection)
         if not transaction.has_begun:
             return
         if connection.epoch != self.epoch:

@@ -6,6 +6,8 @@ import pytest
 
 from experiments.validation.databases import Stand
 from experiments.validation.postgresql import ROWS
+from models.connection_pool import HikariSpec
+from models.link import Link, LinkedDatabase, LinkSpec
 from models.outcomes import CallFailure, ClientGone, SocketTimeout
 from models.request import Request
 from sim.environment import Activity
@@ -90,6 +92,33 @@ def test_an_interrupted_client_leaves_its_statement_behind() -> None:
     assert (pool.total, bench.database.open_connections) == (1, 2)
     bench.env.run(until=10.0)
     assert (pool.total, bench.database.open_connections) == (1, 1)
+
+
+def test_a_commit_still_on_its_way_when_the_client_gives_up_comes_to_nothing() -> None:
+    bench = stand()
+    spec = LinkSpec.model_validate({"between": ["services.shop", "databases.main"], "delay": "300ms"})
+    far = LinkedDatabase(Link(bench.context.at("wire"), spec), "services.shop", bench.database)
+    settings = HikariSpec.model_validate({"database": "main", "maximum_pool_size": 1, "socket_timeout": "200ms"})
+    pool = settings.build(bench.context.at("far"), far)
+    pool.start_warm()
+    ends: list[tuple[str, float]] = []
+
+    def work() -> Activity:
+        request = Request(0, 0, 0, 0, 0, 0.0)
+        connection = yield from pool.borrow(request)
+        connection.server.begin(connection, False)
+        try:
+            yield from connection.server.commit(request, connection)
+        except SocketTimeout as failure:
+            ends.append((failure.reason, bench.env.now))
+        finally:
+            connection.server.roll_back(connection)
+            pool.give_back(connection)
+
+    bench.env.start(work())
+    bench.env.run(until=5.0)
+    assert ends == [("socket_timeout", 0.2)]
+    assert bench.database.open_connections == pool.total == 1
 
 
 def test_logging_in_to_a_database_that_hangs_is_given_up() -> None:
