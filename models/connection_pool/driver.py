@@ -48,10 +48,12 @@ class Login:
 class _Exchange:
     """A statement on its way: whether it has ended, whether its client has gone, and the transaction it left."""
 
-    __slots__ = ("is_cut", "is_done", "transaction")
+    __slots__ = ("epoch", "is_cut", "is_done", "transaction")
 
     def __init__(self) -> None:
         self.is_done = self.is_cut = False
+        self.epoch = CLOSED
+        """Of the connection that the server still has when it is through."""
         self.transaction: Any = None
 
 
@@ -89,7 +91,7 @@ class Driver:
         exchange = _Exchange()
         began_at_s = self._env.now
         try:
-            yield from self._limit.call(self._work_off(exchange, connection.epoch, work))
+            yield from self._limit.call(self._work_off(exchange, work))
         except TimeLimitReached as reached:
             self._cut(exchange, connection)
             self._timeouts.add()
@@ -104,11 +106,13 @@ class Driver:
     def _cut(exchange: _Exchange, connection: Connection) -> None:
         """Close the client's end; the server will close its own."""
         exchange.is_cut = True
+        if connection.is_open:  # else its pool has died, and taken it off the server
+            exchange.epoch = connection.epoch
         exchange.transaction, connection.transaction = connection.transaction, None
         connection.is_broken = True
         connection.epoch = CLOSED
 
-    def _work_off(self, exchange: _Exchange, epoch: int, work: Activity) -> Activity:
+    def _work_off(self, exchange: _Exchange, work: Activity) -> Activity:
         try:
             yield from work
         finally:
@@ -116,4 +120,4 @@ class Driver:
             if exchange.is_cut:
                 if exchange.transaction is not None:
                     self._server.abort(exchange.transaction)
-                self._database.disconnect(epoch)
+                self._database.disconnect(exchange.epoch)

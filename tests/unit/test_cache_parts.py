@@ -181,6 +181,15 @@ def test_a_dead_redis_holds_requests_until_its_clients_give_up_or_it_is_back(pla
     assert rows[3]["latency_s"] < 0.02
 
 
+def test_a_synchronised_load_within_one_of_the_same_class_has_its_lock_already(play: Any) -> None:
+    inner = {"kind": "cache", "cache": "redis", "data_class": "items", "sync": True, "on_miss": []}
+    outer = {**inner, "on_miss": [inner]}
+    shop = {**SYSTEM["services"]["shop"], "endpoints": {"get": {"steps": [outer]}}}
+    running = play({**SYSTEM, "services": {"shop": shop}}, [0.5, 0.5], keys=[1, 2])
+    running.until(5.0)
+    assert [row["status"] for row in running.end()] == [200, 200]
+
+
 def test_a_full_redis_is_what_breaks_first(play: Any) -> None:
     """Writes are refused: requests fail, and the limiter lets everything pass."""
     caches = {"redis": {**SYSTEM["caches"]["redis"], "maxmemory": f"{EMPTY_BYTES + 3 * 1154}B"}}

@@ -121,6 +121,29 @@ def test_a_commit_still_on_its_way_when_the_client_gives_up_comes_to_nothing() -
     assert bench.database.open_connections == pool.total == 1
 
 
+def test_a_statement_left_by_a_pool_that_dies_takes_no_connection_from_others() -> None:
+    bench = stand()
+    pool = bench.pool(maximum_pool_size=1, socket_timeout="1s")
+    other = bench.pool("other", maximum_pool_size=1)
+    for each in (pool, other):
+        each.start_warm()
+
+    def work() -> Activity:
+        request = Request(0, 0, 0, 0, 0, 0.0)
+        connection = yield from pool.borrow(request)
+        try:
+            yield from connection.server.execute(request, "slow", 0, connection)
+        except ClientGone:
+            pool.give_back(connection)
+
+    light = bench.env.start_now(work())
+    bench.env.run(until=0.5)
+    pool.close()
+    bench.env.throw(light, ClientGone("client"))
+    bench.env.run(until=10.0)
+    assert bench.database.open_connections == other.total == 1
+
+
 def test_logging_in_to_a_database_that_hangs_is_given_up() -> None:
     """After the pool's connection_timeout; then the adder tries again."""
     bench = stand()

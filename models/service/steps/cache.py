@@ -42,14 +42,17 @@ class Cache(Protocol):
 
 
 class CacheStep(Step):
-    """Look up; on a miss load and store."""
+    """Look up; on a miss load and store. `has_lock`: it is part of a synchronised load of the same class, whose lock
+    its thread has already: Java's locks are re-entrant."""
 
     __slots__ = (
-        "_cache", "_clients", "_cls", "_data", "_env", "_is_locked", "_look_up", "_on_miss", "_store", "_tier",
-        "_writer",
+        "_cache", "_clients", "_cls", "_data", "_env", "_has_lock", "_is_locked", "_look_up", "_on_miss", "_store",
+        "_tier", "_writer",
     )  # fmt: skip
 
-    def __init__(self, context: Context, spec: CacheStepSpec, cache: Cache, on_miss: list[Step]) -> None:
+    def __init__(
+        self, context: Context, spec: CacheStepSpec, cache: Cache, on_miss: list[Step], has_lock: bool = False
+    ) -> None:
         super().__init__(context, spec.name, spec.probability)
         self._env = context.env
         self._cache = cache
@@ -58,6 +61,7 @@ class CacheStep(Step):
         self._tier = cache.tier(spec.data_class)
         self._on_miss = on_miss
         self._is_locked = spec.sync and cache.locks_when_sync
+        self._has_lock = has_lock
         self._writer: Any = cache if spec.sync and cache.writer_locks_when_sync else None
         """Where the lock is in Redis."""
         swallows = spec.on_error == "ignore" and not self._is_locked and self._writer is None
@@ -102,16 +106,22 @@ class CacheStep(Step):
 
     def _load_alone(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
         """Wait for the lock, look again, and load what is still missing."""
+        if self._has_lock:
+            yield from self._load_missing(client, request, visit, replica)
+            return
         lock = client.lock(self._cls)
         if not lock.acquire():
             began_at_s = self._env.now
             yield
             request.wait_s += self._env.now - began_at_s
         try:
-            if (yield from self._look_up(client, request, self._cls, visit.lane)) is None:
-                yield from self._load(client, request, visit, replica)
+            yield from self._load_missing(client, request, visit, replica)
         finally:
             lock.release()
+
+    def _load_missing(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
+        if (yield from self._look_up(client, request, self._cls, visit.lane)) is None:
+            yield from self._load(client, request, visit, replica)
 
     def _load_locked(self, client: Any, request: Request, visit: Visit, replica: Replica) -> Activity:
         """The same, where the lock is for all processes."""

@@ -63,6 +63,8 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
     kept = sources_of(specs) if parts.open_in_view else []
     held, begun = list(kept), list[str]()
     """Sources whose connection is kept, and in a transaction, where the step that is being compiled stands."""
+    locked: list[tuple[str, str]] = []
+    """Classes of data whose synchronised load the step is part of."""
 
     def compile_steps(specs: Sequence[Any]) -> list[Step]:
         return [compile_step(spec) for spec in specs]
@@ -76,7 +78,7 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
             case DelayStepSpec():
                 return DelayStep(at, spec, given)
             case CacheStepSpec():
-                return CacheStep(at, spec, parts.cache(spec.cache), compile_steps(spec.on_miss))
+                return compile_cache(at, spec)
             case EvictStepSpec():
                 return EvictStep(at, spec, parts.cache(spec.cache))
             case DatabaseStepSpec():
@@ -92,6 +94,16 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
                 kind = GuardedCallStep if spec.is_guarded else CallStep
                 return kind(at, spec, parts.service(spec.service), idempotent, fallback, site)
         raise TypeError(f"unknown step {spec!r}")
+
+    def compile_cache(at: Context, spec: CacheStepSpec) -> Step:
+        what = (spec.cache, spec.data_class)
+        has_lock = what in locked
+        if spec.sync:
+            locked.append(what)
+        on_miss = compile_steps(spec.on_miss)
+        if spec.sync:
+            locked.pop()
+        return CacheStep(at, spec, parts.cache(spec.cache), on_miss, has_lock)
 
     def compile_transaction(at: Context, spec: TransactionStepSpec) -> Step:
         if spec.pool in begun:
