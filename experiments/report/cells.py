@@ -1,26 +1,31 @@
-"""How numbers are written in the report, and the tables they stand in."""
+"""How numbers and names are written in the report."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 Document = Mapping[str, Any]
 
 
-def new_table(*headings: str) -> Table:
-    table = Table(box=None, show_header=bool(headings), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 or heading in ("data class", "first") else "right")
-    return table
-
-
 def as_lines(texts: Iterable[str]) -> Group:
     return Group(*(Text(text) for text in texts))
+
+
+def as_few(value: float | None) -> str:
+    """A count that is usually zero: then nothing."""
+    return as_count(value) if value else ""
+
+
+def as_place(path: str) -> str:
+    """A path without what its place in the report tells: `place-service #2 threads`."""
+    bare = re.sub(r"^(services|databases|caches)\.|\.breaker$", "", path)
+    bare = re.sub(r"\.replica-(?=\d)", " #", bare).replace(".pools.", " pool ")
+    return re.sub(r"\.endpoints\.|\.steps\.|\.(?=(threads|connections|command_thread)$)", " ", bare)
 
 
 def as_words(name: str) -> str:
@@ -80,7 +85,12 @@ def writer_of(pointer: str) -> Any:
 
 
 def as_interval(interval: Any, show: Any) -> Text:
-    return Text("" if interval is None else f"[{show(interval[0])}, {show(interval[1])}]", style="dim")
+    if interval is None:
+        return Text("")
+    low, high = interval
+    if show is as_percent:  # an interval around a share may reach where no share can be
+        low, high = max(0.0, low), min(1.0, high)
+    return Text(f"[{show(low)}, {show(high)}]", style="dim")
 
 
 def interval_after(document: Document, pointer: str, show: Any) -> str:

@@ -7,27 +7,23 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from experiments.report.cells import Document, as_count, as_duration, as_lines, new_table
+from experiments.report.cells import Document, as_count, as_duration, as_few, as_place
+from experiments.report.layout import table_of
 
 
 def faults(document: Document) -> RenderableType:
     """Every fault: how often it was on, for how long in all, and its first time."""
-    table = new_table("", "times", "on in all", "first")
+    rows: list[tuple[Any, ...]] = []
     for name, fault in document["faults"].items():
         spans = fault["spans"]
         if not spans:
-            table.add_row(name, "0", "", Text(f"{fault['kind']} of {fault['target']}: never came", style="dim"))
+            rows.append((name, "0", "", Text(f"{fault['kind']} of {fault['target']}: never came", style="dim")))
             continue
         first = spans[0]
-        times = as_count(len(spans) / document["replications"])
         total_s = sum(_length_s(span, document) for span in spans) / document["replications"]
-        table.add_row(
-            name,
-            Text(times, justify="right"),
-            Text(as_duration(total_s), justify="right"),
-            f"at {as_duration(first['begins_s'])}: {first['what']}",
-        )
-    return table
+        what = f"at {as_duration(first['begins_s'])}: {first['what']}"
+        rows.append((name, as_count(len(spans) / document["replications"]), as_duration(total_s), what))
+    return table_of(("fault", "times", "on in all", "first"), rows, left=("first",))
 
 
 def _length_s(span: Any, document: Document) -> float:
@@ -36,9 +32,9 @@ def _length_s(span: Any, document: Document) -> float:
 
 
 def health(document: Document) -> RenderableType:
-    return as_lines(
-        f"{path.removeprefix('services.')}: {as_count(each['failures'])} checks failed, unhealthy "
-        f"{as_count(each['unhealthy'])} times"
+    rows = [
+        (as_place(path), as_count(each["failures"]), as_few(each["unhealthy"]))
         for path, each in document["health"].items()
         if each["failures"]
-    )
+    ]
+    return table_of(("replica", "failed checks", "times unhealthy"), rows)

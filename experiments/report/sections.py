@@ -13,18 +13,24 @@ from experiments.report.cells import (
     as_bytes,
     as_count,
     as_duration,
+    as_few,
     as_interval,
     as_number,
     as_percent,
+    as_place,
     as_words,
     interval_after,
-    new_table,
     writer_of,
 )
+from experiments.report.layout import Flow, Name, bullets, table_of
 from experiments.report.storms import waste_lines
 
+VERDICT_COLUMNS = ("", "objective", "value", "interval", "bound")
 MARKS = {"met": ("✓", "green"), "breached": ("✗", "red"), "undecided": ("?", "yellow")}
 SHOWN_STATIONS = 12
+ALWAYS_SHOWN = 3
+LEAST_USE, LEAST_WAIT_MS = 0.01, 0.1
+"""A station that is less in use, where nobody waits longer and nobody is turned away, says nothing."""
 PART_NAMES = {
     "wait": "waiting in queues",
     "cpu": "burning CPU",
@@ -40,18 +46,14 @@ def title(document: Document) -> RenderableType:
     warm_up = document["warm_up"]
     name = document["scenario"] + (f" ({document['variant']})" if document["variant"] else "")
     what = f"{as_count(document['replications'])} replications" if document["replications"] != 1 else "1 replication"
-    lines = [Text(f"{name}: {document['description']}", style="bold")]
+    left_out = "measured from the start"
+    if warm_up["seconds"]:
+        left_out = f"the first {as_duration(warm_up['seconds'])} left out ({warm_up['source']})"
+    lines: list[RenderableType] = [Text(name, style="bold"), Text(document["description"])]
     if document["settings"]:
-        lines.append(Text("with " + ", ".join(document["settings"])))
-    lines.append(
-        Text(
-            f"{what} of {as_duration(document['simulated_s'])}, seed {document['seed']}; the first "
-            f"{as_duration(warm_up['seconds'])} left out ({warm_up['source']})"
-            if warm_up["seconds"]
-            else f"{what} of {as_duration(document['simulated_s'])}, seed {document['seed']}, measured from the start",
-            style="dim",
-        )
-    )
+        lines.append(Flow(document["settings"], "with"))
+    lines.append(Flow([f"{what} of {as_duration(document['simulated_s'])}", f"seed {document['seed']}", left_out],
+                      style="dim"))  # fmt: skip
     if not warm_up["is_settled"]:
         lines.append(Text("Too short to conclude: the pilot run had not settled. Lengthen the run.", style="yellow"))
     return Group(*lines)
@@ -70,105 +72,117 @@ def verdict(document: Document) -> RenderableType:
         )
     elif "undecided" in verdicts:
         text, style = (f"undecided on {verdicts.count('undecided')} of {len(verdicts)} objectives", "bold yellow")
-    table = new_table()
+    rows = []
     for objective in objectives:
         mark, colour = MARKS[objective["verdict"]]
         bound = "at most" if objective["bound"] == "at_most" else "at least"
         show = writer_of(objective["path"])
-        table.add_row(
-            Text(mark, style=colour),
-            objective["name"],
-            Text(show(objective["value"]), justify="right"),
-            as_interval(objective["interval"], show),
-            Text(f"{bound} {show(objective['threshold'])}", style="dim"),
+        unit = " ms" if "_ms" in objective["path"] else "/s" if objective["path"].endswith("_per_s") else ""
+        rows.append(
+            (
+                Name(mark, colour),
+                Name(objective["name"]),
+                show(objective["value"]) + unit,
+                as_interval(objective["interval"], show),
+                Text(f"{bound} {show(objective['threshold'])}{unit}", style="dim"),
+            )
         )
+    table = table_of(VERDICT_COLUMNS, rows, left=("objective", "interval", "bound"))
+    table.show_header = False
     return Group(Text(text, style=style), table)
 
 
 def requests(document: Document) -> RenderableType:
     requests = document["requests"]
-    table = new_table()
     arrived = requests["arrived"]
-    rows = [("arrived", arrived), ("succeeded", requests["succeeded"])]
-    rows += [(f"refused, {as_words(reason)}", number) for reason, number in requests["refused"].items()]
-    rows += [(f"failed, {as_words(reason)}", number) for reason, number in requests["failed"].items()]
+    named = [("arrived", arrived), ("succeeded", requests["succeeded"])]
+    named += [(f"refused, {as_words(reason)}", number) for reason, number in requests["refused"].items()]
+    named += [(f"failed, {as_words(reason)}", number) for reason, number in requests["failed"].items()]
     if requests["abandoned"]:
-        rows.append(("abandoned by their client", requests["abandoned"]))
+        named.append(("abandoned by their client", requests["abandoned"]))
     if requests["in_flight"]:
-        rows.append(("in flight at the end", requests["in_flight"]))
-    for name, number in rows:
-        share = f"{100 * number / arrived:.2f} %" if arrived and name != "arrived" else ""
-        table.add_row(name, Text(as_count(number), justify="right"), Text(share, justify="right", style="dim"))
-    rates = (
-        f"throughput {as_number(document['throughput_per_s'])}/s, goodput {as_number(document['goodput_per_s'])}/s"
-        f"{interval_after(document, '/goodput_per_s', as_number)}"
-    )
-    lines: list[RenderableType] = [table, Text(rates), *waste_lines(document["waste"])]
-    return Group(*lines)
+        named.append(("in flight at the end", requests["in_flight"]))
+    rows = []
+    for name, number in named:
+        share = as_percent(number / arrived) if arrived and name != "arrived" else ""
+        rows.append((Name(name), as_count(number), Text(share, style="dim")))
+    rates = [
+        f"throughput {as_number(document['throughput_per_s'])}/s",
+        f"goodput {as_number(document['goodput_per_s'])}/s{interval_after(document, '/goodput_per_s', as_number)}",
+    ]
+    return Group(table_of(("", "", ""), rows), Flow(rates), *waste_lines(document["waste"]))
 
 
 def latency(document: Document) -> RenderableType:
-    table = new_table("", "mean", "p50", "p95", "p99", "max")
-    for name, key in (("all requests", "all"), ("successful ones", "succeeded")):
-        figures = document["latency_ms"][key]
-        cells = [
-            Text.assemble(
-                as_number(figures[column]),
-                (interval_after(document, f"/latency_ms/{key}/{column}", as_number), "dim"),
-                justify="right",
-            )
-            for column in ("mean", "p50", "p95", "p99")
-        ]
-        table.add_row(name, *cells, Text(as_number(figures["max"]), justify="right"))
+    """One column for all requests, another for the successful ones where that is not the same."""
+    sides = {"all requests": "all", "successful ones": "succeeded"}
+    figures = document["latency_ms"]
+    if all(as_number(figures["all"][key]) == as_number(figures["succeeded"][key]) for key in ("mean", "p95", "max")):
+        del sides["successful ones"]
+    rows = []
+    for name in ("mean", "p50", "p95", "p99", "max"):
+        row: list[Any] = [Name(name)]
+        for key in sides.values():
+            row.append(as_number(document["latency_ms"][key][name]))
+            interval = interval_after(document, f"/latency_ms/{key}/{name}", as_number) if name != "max" else ""
+            row.append(Text(interval.strip(), style="dim"))
+        rows.append(row)
+    headings = [heading for name in sides for heading in (name, f"{name}, interval")]
+    table = table_of(["", *headings], rows, left=[f"{name}, interval" for name in sides])
+    for column in table.columns:
+        if "interval" in str(column.header):
+            column.header = Text("95 % interval")
     return Group(table, p99_parts(document["p99_parts_ms"]))
 
 
-def p99_parts(parts: Mapping[str, float]) -> Text:
+def p99_parts(parts: Mapping[str, float]) -> RenderableType:
     total = max(sum(parts.values()), 1e-12)
     named = sorted(((value, name) for name, value in parts.items() if value / total >= 0.01), reverse=True)
     if not named:
         return Text("")
-    text = ", ".join(f"{PART_NAMES[name]} {100 * value / total:.0f} %" for value, name in named)
-    return Text(f"where the p99's time goes: {text}", style="dim")
+    shares = [f"{PART_NAMES[name]} {100 * value / total:.0f} %" for value, name in named]
+    return Flow(shares, "where the p99's time goes:", style="dim")
 
 
 def endpoints(document: Document) -> RenderableType:
-    table = new_table("endpoint", "requests", "success", "errors", "p50", "p95", "p99 ms")
+    """Success and errors only where anything went wrong anywhere."""
+    is_flawless = all(each["success_rate"] in (1, None) for each in document["endpoints"].values())
+    rows = []
     for name, endpoint in document["endpoints"].items():
-        latency = endpoint["latency_ms"]["all"]
-        table.add_row(
-            name,
-            *(
-                Text(cell, justify="right")
-                for cell in (
-                    as_count(endpoint["requests"]["arrived"]),
-                    as_percent(endpoint["success_rate"]),
-                    as_percent(endpoint["error_rate"]),
-                    as_number(latency["p50"]),
-                    as_number(latency["p95"]),
-                    as_number(latency["p99"]),
-                )
-            ),
-        )
-    return table
+        figures = endpoint["latency_ms"]["all"]
+        rates = [as_percent(endpoint["success_rate"]), as_percent(endpoint["error_rate"])]
+        times = [as_number(figures[quantile]) for quantile in ("p50", "p95", "p99")]
+        rows.append([name, as_count(endpoint["requests"]["arrived"]), *(["", ""] if is_flawless else rates), *times])
+    table = table_of(("endpoint", "requests", "success", "errors", "p50 ms", "p95 ms", "p99 ms"), rows)
+    return Group(table, Text("every request succeeded", style="dim")) if is_flawless else table
 
 
 def stations(document: Document) -> RenderableType:
-    table = new_table("station", "size", "arrivals", "in use", "mean wait ms", "refused", "gave up")
-    used = [(path, station) for path, station in document["stations"].items() if station["arrivals"]]
-    used.sort(key=pressure)
-    for path, station in used[:SHOWN_STATIONS]:
-        numbers = (
-            as_count(station["servers"]),
-            as_count(station["arrivals"]),
-            as_percent(station["utilisation"]),
-            as_number(station["mean_wait_ms"]),
-            as_count(station["refused"]),
-            as_count(station["expired"]),
+    used = sorted(((path, each) for path, each in document["stations"].items() if each["arrivals"]), key=pressure)
+    shown = [item for number, item in enumerate(used) if number < ALWAYS_SHOWN or _says_something(item[1])]
+    shown = shown[:SHOWN_STATIONS]
+    rows = [
+        (
+            as_place(path),
+            as_count(each["servers"]),
+            as_count(each["arrivals"]),
+            as_percent(each["utilisation"]),
+            as_number(each["mean_wait_ms"]),
+            as_few(each["refused"]),
+            as_few(each["expired"]),
         )
-        table.add_row(path, *(Text(cell, justify="right") for cell in numbers))
-    more = len(used) - SHOWN_STATIONS
-    return Group(table, Text(f"and {more} more in result.json", style="dim")) if more > 0 else table
+        for path, each in shown
+    ]
+    table = table_of(("station", "size", "arrivals", "in use", "wait ms", "refused", "gave up"), rows)
+    more = len(used) - len(shown)
+    is_quiet = not any(_says_something(each) for path, each in used if (path, each) not in shown)
+    why = ": less than 1 % in use, nobody waiting or turned away" if is_quiet else " in result.json"
+    return Group(table, Text(f"and {more} more{why}", style="dim")) if more > 0 else table
+
+
+def _says_something(station: Mapping[str, Any]) -> bool:
+    is_used = (station["utilisation"] or 0.0) >= LEAST_USE or (station["mean_wait_ms"] or 0.0) >= LEAST_WAIT_MS
+    return bool(is_used or station["refused"] or station["expired"])
 
 
 def pressure(item: tuple[str, Mapping[str, Any]]) -> tuple[float, float]:
@@ -179,76 +193,78 @@ def pressure(item: tuple[str, Mapping[str, Any]]) -> tuple[float, float]:
 
 
 def containers(document: Document) -> RenderableType:
-    table = new_table("", "cores in use", "of its limit", "throttled", "threads waiting", "memory peak", "deaths")
+    """Machines, and below them the containers they run."""
+    headings = ("", "cores\nin use", "CPU\nused", "throttled", "run\nqueue", "memory\npeak", "memory\nused", "killed")
+    rows: list[list[Any]] = []
     for path, machine in document["machines"].items():
-        share = f"{as_bytes(machine['memory_peak_bytes'])} ({as_percent(machine['memory_peak_share'])})"
-        cells = (
-            "",
-            as_percent(machine["cpu_utilisation"]),
-            "",
-            as_number(machine["run_queue"]),
-            share,
-            as_count(machine["oom_kills"]),
+        rows.append(
+            [
+                Name(path, "bold"),
+                "",
+                as_percent(machine["cpu_utilisation"]),
+                "",
+                as_number(machine["run_queue"]),
+                as_bytes(machine["memory_peak_bytes"]),
+                as_percent(machine["memory_peak_share"]) if machine["memory_peak_bytes"] else "",
+                as_few(machine["oom_kills"]),
+            ]
         )
-        table.add_row(Text(path, style="bold"), *(Text(cell, justify="right") for cell in cells))
     for path, container in document["containers"].items():
-        cells = (
-            f"{container['cpu_cores']:.3f}",
-            as_percent(container["cpu_of_limit"]),
-            as_percent(container["throttled_share"]) if container["throttled_share"] else "",
-            as_number(container["run_queue"]),
-            as_bytes(container["memory_peak_bytes"]),
-            as_count(container["deaths"]) if container["deaths"] else "",
+        rows.append(
+            [
+                as_place(path),
+                f"{container['cpu_cores']:.3f}",
+                as_percent(container["cpu_of_limit"]) if container["cpu_of_limit"] is not None else "",
+                as_percent(container["throttled_share"]) if container["throttled_share"] else "",
+                as_number(container["run_queue"]),
+                as_bytes(container["memory_peak_bytes"]) if container["memory_peak_bytes"] else "",
+                "",
+                as_few(container["deaths"]),
+            ]
         )
-        table.add_row(path.removeprefix("services."), *(Text(cell, justify="right") for cell in cells))
-    return table
+    note = "CPU used: of a machine's cores, of a container's limit; run queue: threads without a core, in the mean"
+    return Group(table_of(headings, rows), Text(note, style="dim"))
 
 
 def caches(document: Document) -> RenderableType:
-    table = new_table("cache", "data class", "lookups", "hit ratio", "expired", "loaded twice")
+    rows: list[list[Any]] = []
     for path, cache in document["caches"].items():
-        table.add_row(
-            path,
-            "all",
-            Text(as_count(cache["lookups"]), justify="right"),
-            Text(as_percent(cache["hit_ratio"]), justify="right"),
-        )
+        rows.append([Name(path, "bold"), as_count(cache["lookups"]), as_percent(cache["hit_ratio"])])
         for name, figures in cache["classes"].items():
-            cells = (
-                as_count(figures["lookups"]),
-                as_percent(figures["hit_ratio"]),
-                as_count(figures["expired"]),
-                as_count(figures["duplicate_loads"]),
+            rows.append(
+                [
+                    name,
+                    as_count(figures["lookups"]),
+                    as_percent(figures["hit_ratio"]),
+                    as_few(figures["expired"]),
+                    as_few(figures["duplicate_loads"]),
+                ]
             )
-            table.add_row("", name, *(Text(cell, justify="right") for cell in cells))
-    return table
+    return table_of(("data class", "lookups", "hit ratio", "expired", "loaded twice"), rows)
 
 
 def alerts(document: Document) -> RenderableType:
-    table = new_table()
+    """Those that fire in full; of the others the names."""
+    lines: list[RenderableType] = []
     for alert in document["alerts"]:
-        if not alert["fired_in"]:
-            text = Text("never fires", style="green")
-        else:
-            text = Text(
-                f"fires in {alert['fired_in']} of {alert['of']} replications, first after "
-                f"{as_duration(alert['first_at_s'])}, for {as_duration(alert['firing_s'])} in all",
-                style="red",
-            )
-        table.add_row(alert["name"], Text(f"{as_words(alert['series'])} above {alert['above']:g}", style="dim"), text)
-    return table
+        if alert["fired_in"]:
+            what = f"({as_words(alert['series'])} above {alert['above']:g})"
+            fires = f"fires in {alert['fired_in']} of {alert['of']} replications"
+            rest = [f"first after {as_duration(alert['first_at_s'])}", f"for {as_duration(alert['firing_s'])} in all"]
+            lines.append(Flow([f"{alert['name']} {what} {fires}", *rest], style="red"))
+    quiet = [alert["name"] for alert in document["alerts"] if not alert["fired_in"]]
+    if quiet:
+        lines.append(Flow(quiet, "never fires:" if len(quiet) == 1 else "never fire:", style="green"))
+    return Group(*lines)
 
 
 def breakers(document: Document) -> RenderableType:
-    table = new_table("breaker", "transitions", "first")
+    rows = []
     for path, breaker in document["breakers"].items():
         first = breaker["transitions"][0]
-        table.add_row(
-            path.removesuffix(".breaker"),
-            as_count(len(breaker["transitions"])),
-            f"replication {first['replication']} at {as_duration(first['t_s'])}: {first['transition']}",
-        )
-    return table
+        what = f"replication {first['replication']} at {as_duration(first['t_s'])}: {first['transition']}"
+        rows.append((as_place(path), as_count(len(breaker["transitions"])), what))
+    return table_of(("breaker", "transitions", "first"), rows, left=("first",))
 
 
 def bottleneck(document: Document) -> RenderableType:
@@ -268,9 +284,11 @@ def bottleneck(document: Document) -> RenderableType:
 
 
 def notes(document: Document) -> RenderableType:
-    table = new_table()
-    for note in document["notes"][:8]:
-        table.add_row(Text(as_duration(note["t_s"]), justify="right", style="dim"), note["path"], note["text"])
+    rows = [
+        (Name(as_duration(note["t_s"])), Name(as_place(note["path"])), note["text"]) for note in document["notes"][:8]
+    ]
+    table = table_of(("time", "place", "what"), rows, left=("place", "what"))
+    table.show_header = False
     more = len(document["notes"]) - 8
     return Group(table, Text(f"and {more} more in result.json", style="dim")) if more > 0 else table
 
@@ -280,17 +298,23 @@ def audit(document: Document) -> RenderableType:
     held = sum(check["passed"] for check in audit["checks"])
     text = f"{held} of {len(audit['checks'])} identities hold in every replication"
     rate, events = as_count(wall["requests_per_s"]), as_number(wall["events_per_request"])
-    speed = f"{rate} requests a second of computing, {events} events each"
+    spent = [f"{wall['seconds']:.1f} s", f"{rate} requests a second of computing", f"{events} events each"]
     return Group(
         Text(("passed: " if audit["passed"] else "FAILED: ") + text, style="green" if audit["passed"] else "bold red"),
-        Text(f"digest {document['digest']}; {wall['seconds']:.1f} s, {speed}", style="dim"),
+        Text(f"digest {document['digest']}", style="dim"),
+        Flow(spent, "computed in", style="dim"),
     )
 
 
 def releases(document: Document) -> RenderableType:
-    """What the components behave as; those that the scenario could say otherwise stand out."""
-    lines = []
-    for each in document["versions"]:
-        note = " (assumed: the scenario may say another)" if each["source"] == "default" else ""
-        lines.append(f"{each['product']} {each['version']}{note}")
-    return Text(", ".join(lines))
+    """What the components behave as; those of which the scenario could name another stand apart."""
+    said = [f"{each['product']} {each['version']}" for each in document["versions"] if each["source"] != "default"]
+    assumed = [f"{each['product']} {each['version']}" for each in document["versions"] if each["source"] == "default"]
+    lines: list[RenderableType] = [Flow(said)] if said else []
+    if assumed:
+        lines.append(Flow(assumed, "assumed, the scenario may name another:", style="yellow"))
+    return Group(*lines)
+
+
+def not_modelled(document: Document) -> RenderableType:
+    return bullets(document["not_modelled"])

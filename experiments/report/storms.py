@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
-from experiments.report.cells import Document, as_count, as_duration, as_number, as_percent, new_table
+from experiments.report.cells import Document, as_count, as_duration, as_number, as_percent
+from experiments.report.layout import Flow, Indented, table_of
 
 COLOURS = {"recovered": "bold green", "stuck": "bold red", "mixed": "bold red", "too_short": "bold yellow"}
 
@@ -22,7 +22,7 @@ def recovery(document: Document) -> RenderableType:
             parts.append("")
         parts += [
             Text.assemble((episode["name"], "bold"), f", {_span(episode)}"),
-            Padding(Group(Text(verdict_text(episode), style=COLOURS[episode["verdict"]]), *_figures(episode)), (0, 2)),
+            Indented(Group(Text(verdict_text(episode), style=COLOURS[episode["verdict"]]), *_figures(episode))),
         ]
     return Group(*parts)
 
@@ -63,33 +63,40 @@ def _after(episode: Mapping[str, Any]) -> str:
 def _figures(episode: Mapping[str, Any]) -> Iterator[RenderableType]:
     if episode["before"]["goodput_per_s"] is None:
         return
-    table = new_table("", "goodput/s", "success", "p95 ms")
+    rows = []
     for name, key in (("before", "before"), ("at the worst", "worst"), ("in the end", "finally")):
         level = episode[key]
-        cells = (as_number(level["goodput_per_s"]), as_percent(level["success_rate"]), as_number(level["p95_ms"]))
-        table.add_row(name, *(Text(cell, justify="right") for cell in cells))
-    yield table
+        figures = (as_number(level["goodput_per_s"]), as_percent(level["success_rate"]), as_number(level["p95_ms"]))
+        rows.append((Text(name), *figures))
+    yield table_of(("", "goodput/s", "success", "p95 ms"), rows)
     band = episode["band"]
-    yield Text(
-        f"well means at least {as_number(band['goodput_at_least_per_s'])}/s and a p95 of at most "
-        f"{as_number(band['p95_at_most_ms'])} ms in every {as_duration(band['window_s'])} for "
-        f"{as_duration(band['hold_s'])}",
+    yield Flow(
+        [
+            f"at least {as_number(band['goodput_at_least_per_s'])}/s",
+            f"p95 at most {as_number(band['p95_at_most_ms'])} ms",
+            f"in every {as_duration(band['window_s'])} for {as_duration(band['hold_s'])}",
+        ],
+        "well means",
         style="dim",
     )
 
 
-def waste_lines(waste: Mapping[str, Any]) -> Iterator[Text]:
+def waste_lines(waste: Mapping[str, Any]) -> Iterator[RenderableType]:
     """Work for nobody, and more work because of further attempts; nothing where there was none."""
     if waste["bursts"] or waste["calls_left"] or waste["queries"]:
         share = "" if waste["cpu_share"] is None else f" ({as_percent(waste['cpu_share'])} of what the services burnt)"
-        yield Text(
-            f"waste: {as_number(waste['cpu_s'])} CPU-seconds{share} and {as_number(waste['db_s'])} s of queries for "
-            f"callers who had gone, {as_count(waste['calls_left'])} calls left"
+        yield Flow(
+            [
+                f"{as_number(waste['cpu_s'])} s of CPU{share}",
+                *([f"{as_number(waste['db_s'])} s of queries"] if waste["queries"] else []),
+                *([f"{as_count(waste['calls_left'])} calls left"] if waste["calls_left"] else []),
+            ],
+            "waste, work for callers who had gone:",
         )
     if waste["retries"] or waste["reloads"] or waste["retries_refused"]:
-        refused = waste["retries_refused"]
-        kept = f"; {as_count(refused)} more kept back by the budget" if refused else ""
-        yield Text(
-            f"attempts: {as_number(waste['amplification'])} a request; {as_count(waste['retries'])} retries, "
-            f"{as_count(waste['reloads'])} reloads, {as_percent(waste['retry_share'])} of all attempts{kept}"
-        )
+        parts = {
+            "retries": waste["retries"], "reloads": waste["reloads"],
+            "retries kept back by the budget": waste["retries_refused"],
+        }  # fmt: skip
+        said = [f"{as_count(number)} {name}" for name, number in parts.items() if number]
+        yield Flow([f"{as_number(waste['amplification'])} a request", *said], "attempts:")

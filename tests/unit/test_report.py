@@ -90,7 +90,7 @@ def test_what_was_found_is_said(document: dict[str, Any]) -> None:
     for name in ("quick", "perfect", "busy", "never", "rate limited", "The weather.", document["digest"]):
         assert name in text, name
     assert f"{document['requests']['arrived']:.0f}" in text.replace(",", "")
-    assert text.index("VERDICT") < text.index("REQUESTS") < text.index("WHAT BREAKS FIRST") < text.index("AUDIT")
+    assert text.index("VERDICT") < text.index("WHAT BREAKS FIRST") < text.index("REQUESTS") < text.index("AUDIT")
 
 
 def test_sections_that_have_nothing_to_say_are_left_out(document: dict[str, Any]) -> None:
@@ -137,3 +137,25 @@ def test_figures_that_cannot_be_told_are_dashes(document: dict[str, Any]) -> Non
     for objective in changed["objectives"]:
         objective.update(value=None, interval=None, verdict="undecided")
     assert "-" in shown(changed)
+
+
+def test_names_are_whole_and_no_line_ends_in_blanks(document: dict[str, Any]) -> None:
+    changed = deepcopy(document)
+    name = "services.a-service-with-a-long-name.replica-1.pools.for-reads-of-a-kind"
+    changed["stations"] = {name: {**next(iter(document["stations"].values())), "arrivals": 9, "utilisation": 1.0}}
+    for width in (60, 80, 120):
+        text = shown(changed, width)
+        assert "\u2026" not in text and not any(line != line.rstrip() for line in text.splitlines())
+        pieces = ["a-service-with-a-long-name #1 pool for-reads-of-a-kind"] if width == 120 else ["long-name", "kind"]
+        assert all(piece in text for piece in pieces)
+
+
+def test_what_says_nothing_is_left_out(document: dict[str, Any]) -> None:
+    """Columns of zeros, stations at rest, alerts that never fire but for their names, what is the same twice."""
+    quiet = dict.fromkeys(("utilisation", "mean_wait_ms", "refused", "expired"), 0)
+    changed = deepcopy(document)
+    changed["stations"] = {f"s{number}": {"servers": 1, "arrivals": 5, **quiet} for number in range(9)}
+    changed["latency_ms"]["succeeded"] = changed["latency_ms"]["all"]
+    text = shown(changed)
+    assert "and 6 more: less than 1 % in use" in text and "gave up" not in text
+    assert "never fires: never" in text and "successful ones" not in text
