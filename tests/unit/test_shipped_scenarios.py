@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from experiments import load_scenario
 from experiments.scenario import Scenario, shipped_names, uncovered
 from experiments.scenario.paths import at_path, heard, parse_path
+from models.jvm import Ergonomics, cpu_count
 from sim.quantities import parse_duration, parse_rate, parse_size
 
 NAMES = ["maltan/early", "maltan/growth", "maltan/growth-bigger"]
@@ -337,17 +338,75 @@ def test_growth_asks_the_same_work_of_the_services(scenarios):
 
 
 def test_reads_go_to_the_replica_and_writes_to_the_primary(scenarios):
-    spec = scenarios["maltan/growth"].spec
+    """Read-only transactions on a lazy proxy, which reach the standby; without it they would not."""
+    growth = scenarios["maltan/growth"]
+    spec = growth.spec
+    assert spec.databases["postgres-replica"].standby_of == "postgres"
     for name in SERVICES[:2]:
         service = spec.services[name]
         assert service.pools["main"].database == "postgres"
         assert service.pools["reads"].database == "postgres-replica"
+        routed = service.data_sources["routed"]
+        assert (routed.style, routed.primary, routed.replica) == ("lazy_proxy", "main", "reads")
         for endpoint in service.endpoints.values():
             for step in endpoint.steps:
-                if step.kind == "db":
-                    assert step.pool == "main"
+                assert step.kind != "db"  # all in transactions
+                if step.kind == "transaction":
+                    assert (step.pool, step.read_only) == ("routed", False)
                 for inner in getattr(step, "on_miss", []):
-                    assert inner.pool == "reads"
+                    assert (inner.kind, inner.pool, inner.read_only) == ("transaction", "routed", True)
+        bare = growth.with_variant("routing-data-source").spec.services[name].data_sources["routed"]
+        assert bare.style == "routing_data_source"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_jvms_are_what_their_containers_make_of_them(name, scenarios):
+    """512M: the serial collector and a heap of 128 MiB. No limit: a quarter of the machine, for each of them."""
+    spec = scenarios[name].spec
+    machine = spec.machines["vm"]
+
+    def jvm_of(component: Any) -> Ergonomics:
+        limits = component.limits
+        cpus = cpu_count(limits.cpus, machine.cores)
+        return Ergonomics.of(component.jvm, cpus, min(limits.memory or machine.memory, machine.memory))
+
+    limited = jvm_of(spec.services["user-service"])
+    assert (limited.collector, limited.max_heap) == ("serial", 128 << 20)
+    for component in (spec.gateway, *(spec.services[each] for each in SERVICES[1:])):
+        assert (jvm_of(component).collector, jvm_of(component).max_heap) == ("g1", machine.memory // 4)
+    assert spec.gateway.loops is None
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_containers_are_restarted_and_stopped_as_deployed(stage, scenarios, deployed):
+    spec, compose = scenarios[f"maltan/{stage}"].spec, deployed(stage, "docker-compose.yml")["services"]
+    parts = {"gateway": spec.gateway, **spec.services, **spec.load_balancers, **spec.caches, **spec.databases}
+    for name, part in parts.items():
+        assert part.restart == compose[name]["restart"] == "always"
+    for name, service in spec.services.items():
+        stops = deployed(stage, f"{name}/application.yml")["server"]["shutdown"]
+        assert service.shutdown.graceful is (stops == "graceful") is True
+        assert "stop_grace_period" not in compose[name]
+        assert service.shutdown.stop_grace_period == 10
+        assert ("healthcheck" in compose[name]) is (service.health is not None) is False
+
+
+def test_nginx_has_the_workers_its_file_leaves_it(scenarios, deployed):
+    """The guide's file takes the place of the image's, which asks for a worker on each core."""
+    conf = deployed("growth", "nginx-lb.conf").text
+    assert "worker_processes" not in conf
+    assert "worker_connections" not in conf
+    nginx = scenarios["maltan/growth"].spec.load_balancers["nginx"]
+    fields = type(nginx).model_fields
+    assert nginx.workers == fields["workers"].default == 1
+    assert nginx.worker_connections == fields["worker_connections"].default == 512
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_its_header_the_example_answers_500(name, scenarios):
+    gateway = scenarios[name].with_variant("redis-limiter-no-header").spec.gateway
+    assert gateway.key_resolver.on_missing == "error"
+    assert gateway.rate_limits == scenarios[name].with_variant("redis-limiter").spec.gateway.rate_limits
 
 
 def test_as_written_nginx_lets_clients_past_the_gateway(scenarios):
