@@ -283,6 +283,8 @@ def _limiter(instruments: InstrumentFigures, path: str) -> Tree:
     tree: Tree = {"asked": asked, "refused": refused, "refused_share": refused / asked if asked else None}
     if unanswered:
         tree["unanswered"] = sum(unanswered)
+    if f"{path}.evicted" in counts:
+        tree["evicted"] = counts[f"{path}.evicted"]
     if "would_be_refused" in found:
         tree["would_be_refused"] = found["would_be_refused"]
     for what in ("held", "would_be_held"):

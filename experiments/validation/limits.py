@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from models.limit_keys import RecentBuckets
 from models.outcomes import CacheUnavailable, Refused
 from models.request import Request
 from models.spec import Context
+from models.token_bucket import RedisBucketRule
 from sim.environment import Activity, Environment
 from sim.probe import NullProbe
 from sim.streams import Streams
@@ -37,6 +39,10 @@ class Redis:
         yield self.round_trip_s
         if self.is_down:
             raise CacheUnavailable("caches.redis")
+
+    def books(self, context: Context, ttl_s: float) -> RecentBuckets[RedisBucketRule]:
+        """With room for all."""
+        return RecentBuckets(max(1, int(ttl_s)))
 
     def clock_s(self) -> float:
         """Its own clock: that of the simulation."""

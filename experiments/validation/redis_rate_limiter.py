@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from experiments.validation.check import Component, expect, expect_failure
 from experiments.validation.limits import Redis, context_of, passes
-from models.outcomes import RateLimited
-from models.token_bucket import RedisBucketRule, SpringRedisSpec
-from sim.environment import Environment
+from experiments.validation.redis_stand import Stand
+from models.cache import EMPTY_BYTES
+from models.outcomes import CacheUnavailable, RateLimited
+from models.request import Request
+from models.spec import Context
+from models.token_bucket import RedisBucketRule, SpringRedisLimiter, SpringRedisSpec
+from sim.environment import Activity, Environment
+from sim.streams import Streams
 
 REDIS_RATE_LIMITER = Component(
     "Gateway RedisRateLimiter",
@@ -157,6 +163,58 @@ def state_is_per_route_and_key() -> None:
             expect(passes(env, limiter, [0.5] * 4, users=[1, 1, 2, 2]), expected, key)
             found = passes(env, limiter, [0.6] * 4, users=[1, 1, 2, 2], endpoint=1)
             expect(found, expected if version == "4.2" else [0, 0, 0, 0], f"{key}, another route")
+
+
+def _limiter_in(stand: Stand, **limit: Any) -> SpringRedisLimiter:
+    spec = SpringRedisSpec.model_validate({"key": "user", "cache": "redis", **limit})
+    return spec.build(Context(stand.env, Streams(1, 0), stand.probe, "limit"), stand.redis.scripts("gateway"))
+
+
+def _ask(stand: Stand, limiter: SpringRedisLimiter, users: range, at_s: float) -> int:
+    """How many of these users pass at an instant."""
+    if at_s > stand.env.now:
+        stand.env.run(until=at_s)
+    passed: list[int] = []
+    ended: list[int] = []
+
+    def each() -> Activity:
+        for user in users:
+            with suppress(RateLimited):
+                yield from limiter.check(Request(user, user, 0, user, 9, stand.env.now))
+                passed.append(user)
+        ended.append(1)
+
+    stand.env.start(each())
+    while not ended:
+        stand.env.step()
+    return len(passed)
+
+
+@REDIS_RATE_LIMITER.check("TTL of both keys = floor(2·cap/rate) s", "a user takes 310 bytes for so long")
+def two_keys_that_expire() -> None:
+    stand = Stand()
+    limiter = _limiter_in(stand, replenish_rate=10, burst_capacity=20)
+    expect([_ask(stand, limiter, range(10), at_s) for at_s in (0.0, 3.0)], [10, 10])
+    expect((stand.redis.space.count, stand.redis.space.bytes), (2 * 10, 20 * 155))
+    expect(_ask(stand, limiter, range(1), 6.9), 1)
+    expect(stand.probe.kept["limit.expired"].total, 0, "each script writes them anew")
+    stand.env.run(until=7.5)
+    expect((stand.probe.kept["limit.expired"].total, stand.redis.space.count), (18, 2), "4 s after 3 s")
+
+
+@REDIS_RATE_LIMITER.check("missing keys mean a full bucket", "also where maxmemory has evicted one of the two")
+def evicted_keys_mint_tokens() -> None:
+    for policy, passed, what in (("allkeys-lru", 1, "evicted"), ("noeviction", 1, "fail_open"), (None, 0, "evicted")):
+        full = {} if policy is None else {"maxmemory": f"{EMPTY_BYTES + 5000}B", "maxmemory_policy": policy}
+        stand = Stand(full)
+        limiter = _limiter_in(stand, replenish_rate=1, burst_capacity=60, requested_tokens=60)
+        expect([_ask(stand, limiter, range(1), at_s) for at_s in (0.0, 0.1)], [1, 0])
+        for key in range(40):
+            with suppress(CacheUnavailable):
+                stand.ask("store", key, at=2.0 + key)
+        # by then 42 of the 60 tokens are back; where nothing is evicted from a Redis that is full, the script fails
+        expect(_ask(stand, limiter, range(1), 42.0), passed, str(policy))
+        expect(stand.probe.kept[f"limit.{what}"].total > 0, policy is not None)
 
 
 REDIS_RATE_LIMITER.leaves_out(

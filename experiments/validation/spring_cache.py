@@ -39,6 +39,14 @@ class _Loading:
         self.loaded_at_s.append(self._stand.env.now)
 
 
+class _Replica:
+    """One whose container does nothing else."""
+
+    def __init__(self, name: str, host: Host) -> None:
+        self.name = name
+        self.host = host
+
+
 class Shop:
     """Replicas whose requests read a key through a cache, or change it."""
 
@@ -50,7 +58,7 @@ class Shop:
         change = EvictStepSpec(name="change", cache="redis", data_class="hot", on_error=read.on_error)
         self._read = CacheStep(context.at("read"), read, self.stand.redis, [self.loading])  # type: ignore[list-item]
         self._change = EvictStep(context.at("change"), change, self.stand.redis)
-        self.replicas = [SimpleNamespace(name=f"item-{n}", host=Host(self.stand.env)) for n in range(3)]
+        self.replicas = [_Replica(f"item-{number}", Host(self.stand.env)) for number in range(3)]
         self._visit = Visit("shop", "get")
 
     def read(self, key: int, replica: int = 0) -> SimpleNamespace:

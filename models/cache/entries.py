@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 
 class Entry:
     """One key of Redis with what Redis keeps about it."""
 
-    __slots__ = ("entries", "expires_at_s", "hash", "key", "lfu_counter", "next", "size_bytes", "touched", "version")
+    __slots__ = (
+        "entries", "expires_at_s", "hash", "key", "lfu_counter", "next", "size_bytes", "touched", "value", "version",
+    )  # fmt: skip
 
     def __init__(self, entries: Entries, key: int, size_bytes: int, hash_: int) -> None:
         self.entries = entries
@@ -24,6 +27,8 @@ class Entry:
         self.lfu_counter = 0
         self.version = 0
         """How often the data had been changed when it was read from where it comes from."""
+        self.value: Any = None
+        """What limiters keep. What is cached has a size and a version, no value."""
         self.next: Entry | None = None
         """The next entry in its bucket of the hash table."""
 

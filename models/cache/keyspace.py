@@ -4,7 +4,8 @@ Models   An entry whose time is over is gone for whoever asks, and freed then; e
          that looks for such entries meets it, or eviction does. A command that finds more memory in use than maxmemory
          first evicts until it fits, for at most 500 us; where nothing may go, commands that write are refused.
 Units    Seconds of Redis' clock and bytes.
-Source   Redis 7.0, src/db.c (expireIfNeeded), src/expire.c (activeExpireCycle), src/evict.c (performEvictions).
+Source   Redis 7.0, src/db.c (expireIfNeeded, dbOverwrite: the new value is as much used as
+         the one it replaces), src/expire.c (activeExpireCycle), src/evict.c (performEvictions).
 Omits    The time that looking at entries takes which are not removed (some 50 ns each).
 Checked  experiments/validation/redis.py, tests/properties/test_cache.py, tests/real/test_redis_cache_real.py
 """
@@ -125,7 +126,7 @@ class Keyspace:
         if entry.expires_at_s < self.earliest_s:
             self.earliest_s = entry.expires_at_s
         if self._evictor is not None:
-            self._evictor.created(entry)
+            (self._evictor.used if was_fresh else self._evictor.created)(entry)
         return entry, was_fresh
 
     def delete(self, shelf: Shelf, key: int, now: float) -> bool:

@@ -9,15 +9,17 @@ Units    Seconds and bytes. Redis' clock is the simulated one plus a phase drawn
 Source   Redis 7.0 (expire.c: an entry is gone when now > its instant; server.c: one command thread, processCommand;
          script.c: a script that writes fails where memory is short, one that only reads does not); Spring Data Redis
          (time-to-live none, time-to-idle off; RedisCacheConfiguration).
-Omits    io-threads, replication, persistence; the memory of limiters' keys, which are neither evicted.
+Omits    io-threads, replication, persistence; the keys of window limits take no memory and are never evicted.
 Checked  experiments/validation/redis.py, tests/theory/test_ttl_cache.py, tests/properties/test_cache.py,
          tests/unit/test_cache_spec.py, tests/real/test_redis_cache_real.py
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from models.cache.books import Books
 from models.cache.classes import DataClass
 from models.cache.command_thread import CommandThread, Host
 from models.cache.entries import Entry
@@ -35,8 +37,8 @@ class Redis(CommandThread):
     """What is held, by which clock, and the commands on it."""
 
     __slots__ = (
-        "_classes", "_connect_limit_s", "_phase_s", "_script_cpu", "_script_round_trip", "clock_offset_s", "links",
-        "locks_when_sync", "writer_locks_when_sync",
+        "_classes", "_connect_limit_s", "_limiters", "_new_expiry", "_phase_s", "_script_cpu", "_script_round_trip",
+        "clock_offset_s", "links", "locks_when_sync", "writer_locks_when_sync",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: RedisSpec, host: Host) -> None:
@@ -58,8 +60,12 @@ class Redis(CommandThread):
             name: DataClass(at.at(name), cls, spec, self.space, number)
             for number, (name, cls) in enumerate(spec.classes.items())
         }
-        expires = spec.active_expiry and any(cls.ttl is not None for cls in spec.classes.values())
-        self._expiry = ActiveExpiry(context, self, self.space, self._thread) if expires else None
+        self._expiry = None
+        expiry = partial(ActiveExpiry, context, self, self.space, self._thread)
+        self._new_expiry = expiry if spec.active_expiry else None
+        if any(cls.ttl is not None for cls in spec.classes.values()):
+            self._has_what_expires()
+        self._limiters = 0
         self.locks_when_sync = spec.client.spring_data_redis == "2.7"
         """In each process."""
         self.writer_locks_when_sync = False
@@ -67,6 +73,10 @@ class Redis(CommandThread):
         self._connect_limit_s = spec.client.connect_timeout
         self.links: dict[str, Any] = {}
         """The network between whoever asks (by the path of its service) and Redis, where it is declared."""
+
+    def _has_what_expires(self) -> None:
+        if self._expiry is None and self._new_expiry is not None:
+            self._expiry = self._new_expiry()
 
     # who asks
 
@@ -111,12 +121,12 @@ class Redis(CommandThread):
             self._get, part, key,
         )  # fmt: skip
         if entry is None:
-            part.misses.add()
+            part.misses.total += 1
             request.cache = "miss"
             return None
-        part.hits.add()
+        part.hits.total += 1
         request.cache = request.cache or "hit"
-        if part.updates and entry.version != part.version(key):
+        if part.updates and entry.version != part.updates.get(key, 0):
             part.stale_hits.add()
         return entry
 
@@ -142,6 +152,15 @@ class Redis(CommandThread):
     def scripts(self, name: str, owner: Any = None) -> Scripts:
         """What the process called `name` runs its scripts on."""
         return Scripts(self, self.client(name, owner))
+
+    def books(self, context: Context, ttl_s: float) -> Books:
+        """Room for the buckets of a limiter, which live for so long."""
+        self._has_what_expires()
+        number = len(self._classes) + self._limiters
+        self._limiters += 1
+        count, path = context.probe.count, context.path
+        shelf = self.space.shelf(ttl_s, number, count(f"{path}.expired"), count(f"{path}.evicted"))
+        return Books(self._env, self, self.space, shelf)
 
     def run_script(self, client: Client, writes: bool) -> Activity:
         """One EVALSHA of somebody who keeps the books: its time is the caller's to note."""
@@ -173,6 +192,9 @@ class Scripts:
         self._redis = redis
         self._client = client
         self.clock_s = redis.clock_s
+
+    def books(self, context: Context, ttl_s: float) -> Books:
+        return self._redis.books(context, ttl_s)
 
     def run_script(self, writes: bool = True) -> Activity:
         """Raises `CacheUnavailable` where no answer comes in time, `CacheFull` where it writes and may not."""

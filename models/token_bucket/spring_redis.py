@@ -5,7 +5,7 @@ Models   A script on Redis refills `replenish_rate` tokens per whole second of R
 Units    Whole seconds of Redis' clock, which has a phase of its own and can be set.
 Source   Spring Cloud Gateway 5.0, META-INF/scripts/request_rate_limiter.lua (the rule) and
          filter/ratelimit/RedisRateLimiter.java (Config's setters; errors let a request pass).
-Omits    Response headers; empty keys (403); the memory of its keys in Redis, so that maxmemory evicts none of them.
+Omits    Response headers; empty keys (403).
 Checked  experiments/validation/redis_rate_limiter.py, tests/properties/test_token_bucket.py,
          tests/real/test_redis_limiter.py
 """
@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
-from models.limit_keys import KEY_OF, LimitKey, RecentBuckets
+from models.limit_keys import KEY_OF, LimitKey
 from models.outcomes import CacheUnavailable, RateLimited
 from models.request import Request
 from models.spec import Context, Spec
@@ -38,9 +38,22 @@ class ScriptRunner(Protocol):
         """Wait for the round trip and for Redis' one command thread. Raises `CacheUnavailable` where Redis fails, or
         has no memory for a script that writes."""
 
+    def books(self, context: Context, ttl_s: float) -> Books:
+        """Room for buckets, which Redis keeps for so long after they were written."""
+        ...
+
     def clock_s(self) -> float:
         """Redis' time of day."""
         ...
+
+
+class Books(Protocol):
+    """Buckets by key, some of which may have gone."""
+
+    def get(self, key: int, now: int) -> RedisBucketRule | None: ...
+    def put(self, key: int, bucket: RedisBucketRule) -> None: ...
+    def clear(self) -> None: ...
+    def __len__(self) -> int: ...
 
 
 class SpringRedisSpec(Spec):
@@ -144,8 +157,9 @@ class SpringRedisLimiter:
         self._key_of = by_route(key_of, routes) if spec.is_per_route and max(routes, default=0) else key_of
         burst_capacity = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
         self._limits = (spec.replenish_rate, burst_capacity, spec.requested_tokens)
-        self._buckets: RecentBuckets[RedisBucketRule] = RecentBuckets(max(1, RedisBucketRule(*self._limits).ttl_s))
-        self._writes = RedisBucketRule(*self._limits).ttl_s > 0
+        ttl_s = RedisBucketRule(*self._limits).ttl_s
+        self._writes = ttl_s > 0
+        self._buckets = redis.books(context, ttl_s)
         self._granted = context.probe.count(f"{context.path}.granted")
         self._refused = context.probe.count(f"{context.path}.refused")
         self._fail_open = context.probe.count(f"{context.path}.fail_open")
@@ -180,6 +194,7 @@ class SpringRedisLimiter:
         bucket = self._buckets.get(key, now_s)
         if bucket is None:
             bucket = RedisBucketRule(*self._limits)
-            if bucket.ttl_s > 0:
-                self._buckets.put(key, bucket)
-        return bucket.check(now_s)[0]
+        is_allowed, _ = bucket.check(now_s)
+        if self._writes:
+            self._buckets.put(key, bucket)
+        return is_allowed

@@ -192,7 +192,7 @@ def test_a_synchronised_load_within_one_of_the_same_class_has_its_lock_already(p
 
 def test_a_full_redis_is_what_breaks_first(play: Any) -> None:
     """Writes are refused: requests fail, and the limiter lets everything pass."""
-    caches = {"redis": {**SYSTEM["caches"]["redis"], "maxmemory": f"{EMPTY_BYTES + 3 * 1154}B"}}
+    caches = {"redis": {**SYSTEM["caches"]["redis"], "maxmemory": f"{EMPTY_BYTES + 3 * 1154 + 4 * 2 * 155}B"}}
     running = play({**SYSTEM, "caches": caches}, [0.1 * n for n in range(1, 9)], keys=list(range(8)))
     running.until(5.0)
     rows = running.end()

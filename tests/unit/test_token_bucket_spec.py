@@ -12,7 +12,14 @@ from models.cache import RedisSpec
 from models.outcomes import CacheUnavailable, CallFailure, ClientGone, InstanceDied, RateLimited
 from models.request import Request
 from models.spec import Context
-from models.token_bucket import Bucket4jGreedySpec, Bucket4jIntervallySpec, Bucket4jSpec, SpringRedisSpec
+from models.token_bucket import (
+    Bucket4jGreedySpec,
+    Bucket4jIntervallySpec,
+    Bucket4jSpec,
+    RecentBuckets,
+    RedisBucketRule,
+    SpringRedisSpec,
+)
 from sim.environment import Activity, Environment
 from sim.errors import Failure
 from sim.patience import TimeLimitReached
@@ -141,6 +148,9 @@ class FakeRedis:
         yield 0.002
         if self.failure is not None:
             raise self.failure
+
+    def books(self, context: Context, ttl_s: float) -> RecentBuckets[RedisBucketRule]:
+        return RecentBuckets(max(1, int(ttl_s)))
 
     def clock_s(self) -> float:
         return self.env.now
