@@ -62,8 +62,8 @@ class Replay:
     """A standby's end of the stream. `added_lag_s`: what a fault adds to the delay."""
 
     __slots__ = (
-        "_backlog", "_delay", "_env", "_host", "_is_working", "_lag", "_lag_bins", "_last_due_s", "_level", "_newest",
-        "_returning", "_reads", "_replayed", "_stale_reads", "_timer", "added_lag_s",
+        "_added_ns", "_backlog", "_delay", "_env", "_host", "_is_working", "_lag", "_lag_bins", "_last_due_s", "_level",
+        "_newest", "_reads", "_replayed", "_returning", "_stale_reads", "_timer", "added_lag_s",
     )  # fmt: skip
 
     def __init__(self, context: Context, delay: Sequential, host: Host) -> None:
@@ -72,6 +72,8 @@ class Replay:
         self._host = host
         self._delay = delay
         self.added_lag_s = 0.0
+        self._added_ns = 0
+        """The same in whole nanoseconds: what several faults add and take back leaves no rest."""
         self._backlog: deque[Commit] = deque()
         self._newest: dict[Row, Commit] = {}
         """Of every row the newest commit that is not replayed."""
@@ -139,7 +141,8 @@ class Replay:
 
     def add_lag(self, seconds: float) -> None:
         """From now on commits arrive this much later; a negative number takes it back."""
-        self.added_lag_s = max(0.0, self.added_lag_s + seconds)
+        self._added_ns = max(0, self._added_ns + round(seconds * 1e9))
+        self.added_lag_s = self._added_ns / 1e9
         if self._timer.armed:
             self._await_next()
 

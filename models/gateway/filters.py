@@ -138,8 +138,8 @@ class BreakerFilter:
         breaker, limit = self.breaker, self._limit
         breaker.acquire()
         began_at_s = self._env.now
-        work = following.handle(request, visit)
         try:
+            work = following.handle(request, visit)  # who finds nobody there may say so at once
             yield from (work if limit is None else limit.within(work))
         except LimitReached as late:
             breaker.release()  # the operator inside is cancelled, and the error is told to the breaker from outside

@@ -16,6 +16,7 @@ from models.system import SystemSpec
 
 PlayFixture = Callable[..., Any]
 
+BREAKER = "gateway.circuit_breakers.guard"
 LIMITER = {"kind": "bucket4j_greedy", "key": "user", "refill": "100/60s"}
 
 
@@ -97,6 +98,21 @@ def test_a_breaker_begins_anew_with_its_gateway(play: PlayFixture) -> None:
     game.until(4.0)
     assert breaker.state.name == "CLOSED"
     assert [status for status, _ in ends(game.until(None).end())] == [504, 503, 504]
+
+
+def test_a_call_that_finds_nobody_counts_and_gives_its_permit_back(play: PlayFixture) -> None:
+    guard = {"sliding_window_size": 1, "wait_duration_in_open_state": "1s", "time_limit": None,
+             "permitted_number_of_calls_in_half_open_state": 1}  # fmt: skip
+    faults = {"down": {"kind": "crash", "target": "services.api", "at": "1s", "lasts": "3s"}}
+    document = system({"circuit_breakers": {"guard": guard}, "response_timeout": None}, "10ms", faults=faults)
+    for client in ({}, {"patience": "60s"}):  # who may leave makes the way to a service a process of its own
+        document["traffic"] = {"mix": {"get": 1}, "client": client}
+        running = play(document, [2.0, 2.5, 3.5, 5.0, 6.0])
+        running.until(10.0)
+        rows = running.end()
+        assert [row["status"] for row in rows] == [502, 503, 502, 200, 200]
+        moved = [(change.t_s, change.after) for change in running.system.breakers[BREAKER].transitions]
+        assert moved == [(2.0, "OPEN"), (3.5, "HALF_OPEN"), (3.5, "OPEN"), (5.0, "HALF_OPEN"), (5.01, "CLOSED")]
 
 
 def test_a_gateway_that_dies_retries_nothing(play: PlayFixture) -> None:

@@ -129,6 +129,14 @@ def test_a_standby_that_dies_catches_up() -> None:
     assert bench.env.now == pytest.approx(5.04, abs=1e-6)
 
 
+def test_lags_that_are_taken_back_leave_no_rest() -> None:
+    bench = stand()
+    replay = bench.standby
+    for lag_s in (0.1, 0.2, 0.3, -0.2, -0.1, -0.3):
+        replay.add_lag(lag_s)
+    assert replay._replay.added_lag_s == 0.0
+
+
 @pytest.mark.parametrize("mode", ["on", "remote_apply"])
 def test_commits_wait_for_a_synchronous_standby_that_is_down(mode: str) -> None:
     bench = stand(synchronous_standby="standby", synchronous_commit=mode)
