@@ -126,3 +126,81 @@ def test_as_written_no_limit_stands_before_users_and_places():
     asked = document["limiters"]["gateway.rate_limits.global"]["asked"]
     # what is left to the gateway: recommendations, posts and photos, about a third of the mix
     assert 0.2 < asked / document["requests"]["arrived"] < 0.45
+
+
+# --- what goes wrong, and what then ---
+
+
+def disturbed(
+    name: str, variant: str, fault: str, settings: tuple[str, ...] = (), at_s: int = 20, **more: float
+) -> Any:
+    """A short run of a variant whose fault comes early; the faults of Maltan last 60 s unless they say otherwise."""
+    moved = (f"faults.{fault}.at={at_s}s", *settings)
+    scenario = load_scenario(name, settings=moved, variant=variant)
+    return run(scenario, replications=1, warm_up_s=10.0, **{"duration_s": 100.0, **more}).document
+
+
+SHORT = ("faults.redis-down.lasts=20s",)
+
+
+def test_without_a_time_limit_for_redis_users_wait_until_it_is_back():
+    document = disturbed("maltan/early", "redis-down", "redis-down", SHORT, duration_s=70.0)
+    assert document["latency_ms"]["all"]["max"] > 15_000
+    guarded = disturbed("maltan/early", "redis-down-guarded", "redis-down", SHORT, duration_s=70.0)
+    assert guarded["success_rate"] == 1.0
+    assert guarded["latency_ms"]["all"]["max"] < 5_000
+    assert guarded["throughput_per_s"] > 1.1 * document["throughput_per_s"]
+
+
+def test_the_limiter_on_redis_makes_photos_wait_too():
+    """They need no cache; but the limiter, which lets everybody pass, does so only after Lettuce's time limit."""
+    plain, limited = (
+        disturbed("maltan/early", variant, "redis-down", SHORT, duration_s=70.0)["endpoints"]["get-photo"]
+        for variant in ("redis-down", "redis-down-limiter")
+    )
+    assert plain["latency_ms"]["all"]["max"] < 2_000
+    assert limited["latency_ms"]["all"]["max"] > 10_000
+    assert limited["requests"]["refused"] == {}
+
+
+def test_without_its_header_users_see_a_500():
+    document = found("maltan/early", "redis-limiter-no-header")
+    assert set(document["requests"]["failed"]) == {"key_resolver_failed"}
+    assert 0.05 < document["error_rate"] < 0.4
+
+
+def test_the_bare_routing_data_source_never_asks_the_replica():
+    """Silently: nothing fails, and users see no difference."""
+    lazy, bare = (
+        found("maltan/growth-bigger", variant, duration_s=24.0)["databases"]["databases.postgres-replica"][
+            "replication"
+        ]
+        for variant in (None, "routing-data-source")
+    )
+    assert lazy["tracked_reads"] > 0
+    assert bare["tracked_reads"] == 0
+    assert bare["replayed_writes"] > 0
+
+
+def test_a_release_fails_behind_nginx_unless_it_leaves_nobody_out():
+    settings = ("faults.deploy-users=null",)
+    plain, mended = (
+        disturbed("maltan/growth-bigger", variant, "deploy-places", settings, duration_s=50.0)
+        for variant in ("deploy", "deploy-mended")
+    )
+    assert plain["requests"]["refused"]["no_live_upstream"] > 0
+    assert "no_live_upstream" not in mended["requests"]["refused"]
+    assert mended["success_rate"] > 0.99 > plain["success_rate"]
+
+
+def test_one_of_two_replicas_may_die():
+    document = disturbed("maltan/growth-bigger", "place-crash", "place-crash", duration_s=40.0)
+    assert document["containers"]["services.place-service.replica-1"]["deaths"] == 1
+    assert document["success_rate"] > 0.999
+
+
+def test_capped_heaps_leave_room():
+    free, capped = (found("maltan/growth", variant, duration_s=45.0) for variant in (None, "heaps-capped"))
+    assert vm(capped)["memory_peak_share"] <= vm(free)["memory_peak_share"]
+    heaps = [jvm["heap_peak_bytes"] for jvm in capped["jvms"].values()]
+    assert max(heaps) <= 128 << 20
