@@ -163,12 +163,11 @@ class Keyspace:
         while self._table.count:
             rounds += 1
             looked_at = self._table.scan(KEYS_PER_ROUND)
-            stale = 0
-            for entry in looked_at:
-                if entry.expires_at_s < now:
-                    stale += 1
-                    self._remove(entry)
-                    self._shelves[entry.entries].expired.add()
+            expired = [entry for entry in looked_at if entry.expires_at_s < now]
+            for entry in expired:
+                self._remove(entry)
+                self._shelves[entry.entries].expired.add()
+            stale = len(expired)
             freed += stale
             if rounds % 16 == 0 and freed * self._free_s > CYCLE_LIMIT_S:
                 self._note_earliest()
