@@ -30,13 +30,20 @@ def windtunnel() -> None:
     Describe machines, services and traffic in one YAML file; see whether it holds, what breaks first, and why.
 
     \b
-    windtunnel scenarios                  what comes with the program
-    windtunnel run maltan/early           will it hold?
-    windtunnel run my.yaml --set traffic.users.population=200
+    windtunnel scenarios                        what comes with the program
+    windtunnel run maltan/early                 will it hold? what breaks first?
+    windtunnel run maltan/early --set traffic.users.population=200
+    windtunnel run storm/retry-storm            does it come back after a rush?
+    windtunnel run storm/retry-storm --variant retry-budget
+    windtunnel sweep maltan/early --over traffic.users.population=50,100,200
+    windtunnel dashboard                        the same with sliders, in a browser
+    windtunnel validate                         is the simulator right?
+
+    Every command has a --help of its own.
     """
 
 
-for _command in (run, replay, sweep, scenarios, validate, dashboard):
+for _command in (scenarios, run, sweep, dashboard, replay, validate):
     windtunnel.add_command(_command)
 
 

@@ -26,9 +26,14 @@ def run(scenario: str, settings: tuple[str, ...], variant: str | None, **options
 
     \b
     windtunnel run maltan/early
+    windtunnel run maltan/early --set traffic.users.population=200
     windtunnel run maltan/early --set services.place-service.replicas=2 --set gateway.rate_limits.global=null
-    windtunnel run my.yaml --seed 7 --replications 10 --duration 10m --json
-    windtunnel run my.yaml --requests rows.parquet --out results
+    windtunnel run storm/retry-storm --variant retry-budget       # one of its variants, see: windtunnel scenarios
+    windtunnel run my.yaml --replications 10 --duration 10m --confirm
+    windtunnel run my.yaml --out results --requests rows.parquet
+    windtunnel run my.yaml --json --fail-on-breach                # for programs and CI
+
+    A PATH is a place in the scenario, docs/scenario-format.md has them all; docs/result.md tells of the figures.
     """
     from experiments.scenario import load_scenario
 

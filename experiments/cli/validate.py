@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,7 @@ from experiments.cli.common import EXIT_BREACHED, console_for, progress
 from experiments.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from experiments.validation import Component
     from experiments.validation.replay import Verdict
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 @click.option("--all", "show_all", is_flag=True, help="List every vector, not only those that disagree.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def validate(component: str | None, show_all: bool, as_json: bool) -> int:
-    """Replay the recorded behaviour of the real components, and the closed forms of queueing theory, and print how
-    far the models agree. Exits with 1 where one does not.
+    """Is the simulator right? Replay the recorded behaviour of the real components, and the closed forms of queueing
+    theory, and print how far the models agree. Exits with 1 where one does not.
 
     \b
-    windtunnel validate
-    windtunnel validate --component resilience4j --all
+    windtunnel validate                                   # a line a component
+    windtunnel validate --component redis --all           # every vector of those whose names contain redis
+    windtunnel validate --json > conformance.json         # with versions, sources and what is left out
     """
     from experiments.validation import COMPONENTS
     from experiments.validation.replay import find_components, replay_all
@@ -71,37 +73,73 @@ def _as_json(components: Sequence[Component], verdicts: Sequence[Verdict]) -> di
     }
 
 
-def _vectors(verdicts: Sequence[Verdict]) -> Table:
-    """One line a vector; where a model disagrees, what it did instead."""
-    from rich.table import Table
+def _vectors(verdicts: Sequence[Verdict]) -> RenderableType:
+    """The vectors of every component below its name; where a model disagrees, what it did instead."""
+    from itertools import groupby
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("component", "vector", "agreement"):
-        table.add_column(name)
-    for verdict in verdicts:
-        if verdict.agrees:
-            table.add_row(verdict.component, verdict.vector, verdict.agreement)
-        else:
-            table.add_row(verdict.component, verdict.vector, f"DISAGREES: {verdict.message}", style="red")
-    return table
+    from rich.console import Group
+    from rich.text import Text
+
+    from experiments.report.layout import Indented
+
+    lines: list[RenderableType] = []
+    for name, mine in groupby(verdicts, key=lambda each: each.component):
+        lines.append(Text(name, style="bold"))
+        for one in mine:
+            if one.agrees:
+                said = Text.assemble(one.vector, (f"  {one.agreement}", "dim"))
+            else:
+                said = Text(f"{one.vector}  DISAGREES: {one.message}", style="red")
+            lines.append(Indented(said, "  ✓ " if one.agrees else "  ✗ "))
+    return Group(*lines, "")
 
 
-def _summary(components: Sequence[Component], verdicts: Sequence[Verdict]) -> Table:
-    """One line a component, and one for all of them."""
-    from rich.table import Table
+def _summary(components: Sequence[Component], verdicts: Sequence[Verdict]) -> RenderableType:
+    """One line a component, one for all of them, and what that means."""
+    from rich.console import Group
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_footer=True)
-    footers = [str(sum(one.agrees for one in verdicts)), str(sum(not one.agrees for one in verdicts))]
-    out = str(sum(len(each.left_out) for each in components))
-    table.add_column("component", "together", style="bold")
-    table.add_column("version")
-    for name, footer in zip(("agree", "disagree", "left out"), [*footers, out], strict=True):
-        table.add_column(name, footer, justify="right")
+    from experiments.report.layout import Indented, Name, table_of
+
+    rows: list[tuple[Any, ...]] = []
     for each in components:
         mine = [verdict for verdict in verdicts if verdict.component == each.name]
+        if not mine:
+            continue
         wrong = sum(not verdict.agrees for verdict in mine)
-        table.add_row(
-            each.name, each.version, str(len(mine) - wrong), str(wrong), str(len(each.left_out)),
-            style="red" if wrong else "",
-        )  # fmt: skip
-    return table
+        counts = (str(len(mine) - wrong), Text(str(wrong), style="bold red") if wrong else "", _or_blank(each))
+        rows.append((Name(each.name, "red" if wrong else ""), _short(each.version), *counts))
+    agreeing, out = sum(each.agrees for each in verdicts), sum(len(each.left_out) for each in components)
+    is_all = agreeing == len(verdicts)
+    said = f"{agreeing} of {len(verdicts)} vectors agree" if not is_all else f"all {agreeing} vectors agree"
+    unmodelled = [each.name for each in components if not any(one.component == each.name for one in verdicts)]
+    lines: list[RenderableType] = [
+        Indented(table_of(("component", "version", "agree", "disagree", "left out"), rows, left=("version",)), ""),
+        "",
+        Text(said, style="green" if is_all else "bold red"),
+    ]
+    if out:
+        why = f"{out} are left out: what the models do not have; docs/conformance.md says each and why"
+        lines.append(Text(why, style="dim"))
+    if unmodelled:
+        lines.append(Text(f"not modelled: {'; '.join(unmodelled)}", style="dim"))
+    return Group(*lines)
+
+
+def _or_blank(component: Component) -> str:
+    return str(len(component.left_out)) if component.left_out else ""
+
+
+LONGEST_VERSION = 28
+
+
+def _short(version: str) -> str:
+    """As many of its parts as fit; `--json` and docs/conformance.md have it whole."""
+    bare = re.sub(r" \([^)]*\)", "", version)
+    parts = re.split(r", | on | as in ", bare)
+    short = parts[0]
+    for part in parts[1:]:
+        if len(f"{short}, {part}") > LONGEST_VERSION:
+            break
+        short = f"{short}, {part}"
+    return short

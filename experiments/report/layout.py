@@ -92,9 +92,7 @@ def bullets(texts: Iterable[str]) -> Group:
 def table_of(headings: Sequence[str], rows: Iterable[Sequence[Cell | Name]], left: Sequence[str] = ()) -> Table:
     """A table; the first column and those in `left` hold words, the others numbers. Columns without any are dropped."""
     listed = [[*row, *[""] * (len(headings) - len(row))] for row in rows]
-    kept = [
-        column for column in range(len(headings)) if column == 0 or any(_is_said(row[column]) for row in listed)
-    ]
+    kept = [column for column in range(len(headings)) if column == 0 or any(_is_said(row[column]) for row in listed)]
     longest = max((len(row[0].text if isinstance(row[0], Name) else str(row[0])) for row in listed), default=0)
     table = Table(box=None, show_header=any(headings), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in kept:
