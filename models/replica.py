@@ -3,7 +3,7 @@
 Models   Tomcat: a request holds a connection and one of `threads` from its first step to its last; the next ones wait
          in an unbounded queue, nobody is refused; beyond `max_connections` they wait in the kernel, then outside
          (`models.listener`). Event loops: a request waits only for its connection's loop, while it burns CPU; handlers
-         that block keep their loop (`models.event_loops`). A request to a replica that is down is refused; one that is
+         and steps that block keep their loop (`models.event_loops`). A request to a replica that is down is refused; one that is
          in a replica when it dies fails. After a start the first bursts take more CPU, and compiler threads burn
          theirs beside them (cold start: JIT, caches). With `jvm`, requests allocate, and collections stop them
          (`models.jvm`).
@@ -69,7 +69,7 @@ class EventLoopSpec(Spec):
     blocking: bool = Field(
         default=False,
         description="Handlers block (JDBC, RestTemplate): a request keeps its loop while it waits for databases, "
-        "caches and calls, and stalls everybody else there. Default: they do not.",
+        "caches and calls, and stalls everybody else there. Default: they do not, except in steps that say so.",
     )
 
 
@@ -208,7 +208,7 @@ class Replica:
             threads = self._threads
             if threads is None:
                 if self._is_blocking:
-                    yield from self._block(request, visit)
+                    yield from self.block(request, self._work[visit.endpoint](request, visit, self))
                 else:
                     yield from self._work[visit.endpoint](request, visit, self)
                 return
@@ -237,8 +237,8 @@ class Replica:
             if memory_bytes:
                 host.use_memory(-memory_bytes)
 
-    def _block(self, request: Request, visit: Visit) -> Activity:
-        """Work on a visit on its connection's loop, which is kept from the first step to the last."""
+    def block(self, request: Request, work: Activity) -> Activity:
+        """Work on the loop of the request's connection, which is kept until that is done."""
         assert self._loops is not None
         loop = self._loops.of(request.user)
         if not loop.acquire():
@@ -246,7 +246,7 @@ class Replica:
             yield
             request.wait_s += self._env.now - queued_at_s
         try:
-            yield from self._work[visit.endpoint](request, visit, self)
+            yield from work
         finally:
             loop.release()
 

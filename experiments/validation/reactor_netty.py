@@ -41,6 +41,19 @@ def stalls() -> None:
     expect(free.ends_s, [0.1] * 9)
 
 
+@REACTOR_NETTY.check("one blocking step stalls its loop", "Other steps and endpoints wait without it.")
+def one_step_stalls() -> None:
+    wait = {"kind": "delay", "duration": "100ms"}
+    endpoints = {
+        "blocks": {"steps": [wait, {**wait, "name": "jdbc", "blocking": True}]},
+        "waits": {"steps": [wait, {"kind": "cpu", "demand": "10ms"}]},
+    }
+    service = {"endpoints": endpoints, "workers": {"kind": "event_loop", "loops": 2}}
+    stand = Stand(service, [0.0, 0.0, 0.05, 0.05], users=[0, 2, 0, 1], endpoints=[0, 0, 1, 1]).run()
+    # users 0 and 2 share a loop: their waiting overlaps, their JDBC does not; what burns CPU there comes after both
+    expect(stand.ends_s, [0.2, 0.3, 0.31, 0.16])
+
+
 @REACTOR_NETTY.check("a connection stays on its loop", "A request waits for its own loop while others are idle.")
 def affinity() -> None:
     stand = Stand(only(BURN, workers={"kind": "event_loop", "loops": 4}), [0.0] * 3, users=[0, 4, 1]).run()

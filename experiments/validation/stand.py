@@ -21,8 +21,9 @@ class Stand:
     steps: Sequence[str] = ()
 
     def __init__(
-        self, service: dict[str, Any], times: Sequence[float], users: Sequence[int] | None = None, cores: float = 64
-    ) -> None:
+        self, service: dict[str, Any], times: Sequence[float], users: Sequence[int] | None = None, cores: float = 64,
+        endpoints: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
         self.env = Environment()
         self.rows: list[dict[str, Any]] = []
         document = {
@@ -33,7 +34,11 @@ class Stand:
         }
         spec = SystemSpec.model_validate(document)
         self.recorder = Recorder(self.env, list(spec.routes), 0.0, 1.0, self)
-        trace = Trace(np.array(times, dtype=np.float64), user=None if users is None else np.array(users))
+        trace = Trace(
+            np.array(times, dtype=np.float64),
+            endpoint=None if endpoints is None else np.array(endpoints),
+            user=None if users is None else np.array(users),
+        )
         self.system: System = assemble(spec, self.env, Streams(1, 0), self.recorder, trace)
         self.system.start()
 

@@ -14,7 +14,7 @@ from models.distribution import DistributionSpec
 from models.health import HealthSpec, ShutdownSpec
 from models.machine import ContainerSpec
 from models.rate_limiter import RateLimiterSpec
-from models.replica import InstanceSpec
+from models.replica import EventLoopSpec, InstanceSpec
 from models.retry import RetrySpec
 from models.service.data_source import DataSourceSpec
 from models.spec import PositiveDuration, Spec
@@ -32,6 +32,15 @@ class StepSpec(Spec):
     probability: float = Field(default=1.0, gt=0, le=1, description="How often the step is taken. Default: always.")
 
 
+Blocking = Annotated[
+    bool,
+    Field(
+        description="Of a service with event loops: whether this step keeps its loop while it waits (JDBC, or another "
+        "driver that blocks its caller). Default: it does not."
+    ),
+]
+
+
 class CpuStepSpec(StepSpec):
     """Burn CPU."""
 
@@ -44,6 +53,7 @@ class DelayStepSpec(StepSpec):
 
     kind: Literal["delay"] = "delay"
     duration: DistributionSpec = Field(description="How long.")
+    blocking: Blocking = False
 
 
 OnCacheError = Literal["propagate", "ignore"]
@@ -91,6 +101,7 @@ class DatabaseStepSpec(StepSpec):
         "the transaction's connection."
     )
     query: str = Field(description="Name of one of the database's queries.")
+    blocking: Blocking = False
 
 
 class TransactionStepSpec(StepSpec):
@@ -276,3 +287,16 @@ class ServiceSpec(ContainerSpec, InstanceSpec):
         "default with JPA is true; here false, as for a service that has turned it off or uses no JPA.",
     )
     endpoints: dict[str, EndpointSpec] = Field(min_length=1, description="What callers can ask for.")
+
+    @model_validator(mode="after")
+    def _blocks_what_it_has(self) -> ServiceSpec:
+        if isinstance(self.workers, EventLoopSpec) and not self.workers.blocking:
+            return self
+        for name, endpoint in self.endpoints.items():
+            for step in walk(endpoint.steps):
+                if isinstance(step, DelayStepSpec | DatabaseStepSpec) and step.blocking:
+                    raise ValueError(
+                        f"endpoints.{name}.steps.{step.name}.blocking: must be left out where threads, or all "
+                        "handlers, block anyway. Remove it, or have workers of kind event_loop that do not block."
+                    )
+        return self

@@ -75,8 +75,8 @@ class SpringRedisSpec(Spec):
         default="3.1",
         pattern=r"^\d{1,2}\.\d{1,2}$",
         description="Spring Cloud Gateway's release. From 4.2 the route's id is part of the key in Redis: each "
-        "service, as a route of the gateway, has buckets of its own; before, all share them. Default 3.1: that of Spring "
-        "Boot 2.7.",
+        "service, as a route of the gateway, has buckets of its own; before, all share them. Default 3.1: that of "
+        "Spring Boot 2.7.",
     )
 
     raised_by: ClassVar[str] = "replenish_rate"

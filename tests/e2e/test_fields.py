@@ -334,6 +334,10 @@ STEPS = {
         {f"{SAVE}.pool": "small"}, {"services.shop.pools.small": {"database": "archive", "maximum_pool_size": 1}}
     ),
     "DatabaseStepSpec.query": Case({f"{SAVE}.query": "find"}),
+    "DatabaseStepSpec.blocking": Case(
+        {f"{SAVE}.blocking": True}, {"services.shop.workers": {"kind": "event_loop", "loops": 1}, **BUSY}
+    ),
+    "DelayStepSpec.blocking": Case({f"{AWAY}.blocking": True}),
     "CallStepSpec.probability": Case({f"{ASK}.probability": 0.5}),
     "CallStepSpec.service": Case(
         {f"{ASK}.service": "warehouse"},

@@ -212,6 +212,13 @@ def test_steps_are_named_by_kind_and_number() -> None:
         EndpointSpec.model_validate({"steps": [delay("1s"), delay("1s", name="delay")]})
 
 
+@pytest.mark.parametrize("workers", [{"kind": "tomcat"}, {"kind": "event_loop", "blocking": True}])
+def test_a_step_blocks_only_loops_that_are_not_blocked_anyway(workers: dict[str, Any]) -> None:
+    steps = [{"kind": "cache", "cache": "c", "data_class": "d", "on_miss": [delay("1s", blocking=True)]}]
+    with pytest.raises(ValidationError, match=r"endpoints.get.steps.delay.blocking: must be left out where threads"):
+        ServiceSpec.model_validate({"machine": "vm", "workers": workers, "endpoints": {"get": {"steps": steps}}})
+
+
 def test_defaults_are_the_real_ones() -> None:
     spec = ServiceSpec.model_validate({"machine": "vm", "endpoints": {"get": {"steps": [delay("1s")]}}})
     assert (spec.workers.kind, spec.workers.threads, spec.balancing) == ("tomcat", 200, "round_robin")  # type: ignore[union-attr]

@@ -20,6 +20,7 @@ from models.service.spec import (
     walk,
 )
 from models.service.steps.base import Step, take, take_timed
+from models.service.steps.blocking import BlockingStep
 from models.service.steps.cache import Cache, CacheStep, EvictStep
 from models.service.steps.call import CallStep, GuardedCallStep
 from models.service.steps.database import DatabaseStep
@@ -76,15 +77,15 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
             case CpuStepSpec():
                 return CpuStep(at, spec, given)
             case DelayStepSpec():
-                return DelayStep(at, spec, given)
+                return blocking(spec, DelayStep(at, spec, given))
             case CacheStepSpec():
                 return compile_cache(at, spec)
             case EvictStepSpec():
                 return EvictStep(at, spec, parts.cache(spec.cache))
             case DatabaseStepSpec():
                 if spec.pool in held:
-                    return HeldDatabaseStep(at, spec, given)
-                return DatabaseStep(at, spec, parts.source(spec.pool), given)
+                    return blocking(spec, HeldDatabaseStep(at, spec, given))
+                return blocking(spec, DatabaseStep(at, spec, parts.source(spec.pool), given))
             case TransactionStepSpec():
                 return compile_transaction(at, spec)
             case CallStepSpec():
@@ -121,6 +122,11 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
         work: Work = in_view([parts.source(name) for name in kept], steps, context.env)
         return work
     return Endpoint(context, steps).work
+
+
+def blocking(spec: DelayStepSpec | DatabaseStepSpec, step: Step) -> Step:
+    """The step as it waits: with its loop, or without."""
+    return BlockingStep(step) if spec.blocking else step
 
 
 def sources_of(specs: Sequence[Any]) -> list[str]:
