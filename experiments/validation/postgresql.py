@@ -8,7 +8,8 @@ from experiments.validation.check import Component, expect, expect_near
 from experiments.validation.databases import Stand, Visits
 from models.connection_pool import HikariSpec
 from models.database import PostgresSpec
-from models.outcomes import CallFailure
+from models.link import Link, LinkedDatabase, LinkSpec, Trouble
+from models.outcomes import CallFailure, ConnectionRefused
 from models.request import Request
 from sim.bins import quantile_s
 from sim.environment import Activity
@@ -399,8 +400,22 @@ POSTGRESQL.leaves_out(
     "replica query cancelled after 30 s of conflict",
     "nothing is vacuumed in the model, so replay and queries on a standby have nothing to disagree about",
 )
-POSTGRESQL.leaves_out(
-    "pgjdbc connect 10 s",
-    "a host that swallows packets is not modelled; a server that hangs while somebody logs in is left after the pool's "
-    "connection_timeout, as HikariCP tells the driver",
-)
+
+
+@POSTGRESQL.check("pgjdbc connect 10 s", "where nothing gets through, the driver gives up by itself")
+def driver_gives_up() -> None:
+    stand = Stand()
+    wire = Link(stand.context.at("links.wire"), LinkSpec(between=["services.api", "databases.primary"]))
+    wire.suffer(Trouble(is_cut=True))
+    linked = LinkedDatabase(wire, "services.api", stand.database)
+    failed_at_s: list[float] = []
+
+    def connect() -> Activity:
+        try:
+            yield from linked.connect()
+        except ConnectionRefused:
+            failed_at_s.append(stand.env.now)
+
+    stand.env.start(connect())
+    stand.env.run()
+    expect(failed_at_s, [10.0])
