@@ -123,7 +123,7 @@ def unflatten(flat: Mapping[str, float | None]) -> dict[str, Any]:
     for name in (
         "endpoints", "stations", "containers", "machines", "caches", "limiters", "calls",
         "databases", "jvms", "listeners", "links", "health",
-        "recoveries",
+        "recoveries", "p99_parts_ms", "upstreams", "waste",
     ):  # fmt: skip
         tree.setdefault(name, {})
     _restore_empty(tree["requests"])

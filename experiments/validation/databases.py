@@ -62,6 +62,10 @@ class Host:
         self.on_killed: Callable[[], None] = lambda: None
         self._residents: dict[Light, None] = {}
 
+    @property
+    def is_started(self) -> bool:
+        return self.is_up
+
     def run(self, demand_s: float) -> Any:
         if self.is_hanging:
             self._env.park(self)

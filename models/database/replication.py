@@ -23,7 +23,9 @@ class Host(Protocol):
     """The standby's container."""
 
     @property
-    def is_up(self) -> bool: ...
+    def is_started(self) -> bool:
+        """It lives: one that refuses connections keeps those it has, and replays."""
+        ...
     @property
     def path(self) -> str: ...
     def run(self, demand_s: float, /) -> Any: ...
@@ -110,7 +112,7 @@ class Replay:
     def arrival(self, commit: Commit) -> Activity:
         """Wait until the standby, which must be up, has the commit."""
         while True:
-            if not self._host.is_up:
+            if not self._host.is_started:
                 light = self._env.park(self)
                 self._returning.append(light)
                 yield
@@ -159,7 +161,7 @@ class Replay:
             self._timer.arm(max(self._env.now, self._backlog[0].due_s + self.added_lag_s))
 
     def _begin(self) -> None:
-        if self._host.is_up:
+        if self._host.is_started:
             self._is_working = True
             self._env.start_now(self._work())
 

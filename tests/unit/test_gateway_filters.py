@@ -111,7 +111,7 @@ def test_a_call_that_finds_nobody_counts_and_gives_its_permit_back(play: PlayFix
         running.until(10.0)
         rows = running.end()
         assert [row["status"] for row in rows] == [502, 503, 502, 200, 200]
-        moved = [(change.t_s, change.after) for change in running.system.breakers[BREAKER].transitions]
+        moved = [(round(change.t_s, 6), change.after) for change in running.system.breakers[BREAKER].transitions]
         assert moved == [(2.0, "OPEN"), (3.5, "HALF_OPEN"), (3.5, "OPEN"), (5.0, "HALF_OPEN"), (5.01, "CLOSED")]
 
 

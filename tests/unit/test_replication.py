@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -127,6 +128,33 @@ def test_a_standby_that_dies_catches_up() -> None:
     bench.env.run()
     assert bench.total(f"{REPLAY}.replayed_writes") == 5
     assert bench.env.now == pytest.approx(5.04, abs=1e-6)
+
+
+def test_a_standby_that_refuses_connections_keeps_its_stream(play: Callable[..., Any]) -> None:
+    container = {"machine": "vm"}
+    steps = [{"kind": "db", "pool": "main", "query": "save"}]
+    running = play(
+        {
+            "machines": {"vm": {"cores": 4, "memory": "4G"}},
+            "services": {
+                "shop": {
+                    **container, "pools": {"main": {"database": "primary"}}, "endpoints": {"put": {"steps": steps}}
+                }
+            },
+            "databases": {
+                "primary": {**container, "tables": {"rows": {}}, "synchronous_standby": "standby",
+                            "queries": {"save": {"cpu": "1ms", "writes": True, "table": "rows"}}},
+                "standby": {**container, "standby_of": "primary", "replication_delay": "100ms"},
+            },
+            "routes": {"put": {"service": "shop", "endpoint": "put"}},
+            "traffic": {"mix": {"put": 1}},
+            "faults": {"closed": {"kind": "refuse", "target": "databases.standby", "at": "1s", "lasts": "5s"}},
+        },
+        [0.95, 2.0],
+    )  # fmt: skip
+    running.until(10.0)
+    assert [round(row["latency_s"], 3) for row in running.end()] == [0.101, 0.101]
+    assert not running.system.databases["standby"]._replay._backlog
 
 
 def test_lags_that_are_taken_back_leave_no_rest() -> None:

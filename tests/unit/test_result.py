@@ -10,7 +10,7 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.result import RunResult, put_together, setting_value, unflatten
-from experiments.runner import Task, WarmUp, replicate, system_of
+from experiments.runner import Task, WarmUp, replicate, run, system_of
 from experiments.scenario import load_scenario
 from sim.statistics import flatten
 
@@ -179,11 +179,21 @@ def test_settings_are_shown_as_they_are_written(result: RunResult) -> None:
     assert setting_value(result.spec, "machines.vm.cores") == 1
 
 
+def test_a_run_to_which_nobody_comes_has_every_part_of_a_result(tmp_path: Path, result: RunResult) -> None:
+    document = {**BASE, "traffic": {**BASE["traffic"], "shape": {"kind": "piecewise", "points": [
+        {"at": "0s", "factor": 0}]}}}  # fmt: skip
+    path = tmp_path / "nobody.json"
+    path.write_text(json.dumps(document))
+    nobody = run(load_scenario(path), replications=1).document
+    assert nobody["requests"]["arrived"] == 0
+    assert nobody.keys() == result.document.keys()
+
+
 def test_a_tree_survives_being_flat() -> None:
     tree = {
         "requests": {"arrived": 3, "refused": {}, "failed": {}}, "endpoints": {}, "containers": {}, "machines": {},
         "caches": {}, "limiters": {}, "databases": {}, "calls": {}, "jvms": {}, "listeners": {}, "links": {},
-        "health": {}, "recoveries": {},
+        "health": {}, "recoveries": {}, "p99_parts_ms": {}, "upstreams": {}, "waste": {},
         "stations": {"a/b": {"x~y": 0.5, "none": None}},
     }  # fmt: skip
     assert unflatten(flatten(tree)) == tree
