@@ -50,12 +50,18 @@ class Books:
         return None if tokens is None or timestamp is None else tokens.value
 
     def put(self, key: int, bucket: Any) -> None:
-        """Write both keys, and let them live on."""
+        """Write both keys, and let them live on: after `get`, which has freed what had expired."""
         now = self._env.now + self._redis.clock_offset_s
+        space, shelf = self._space, self._shelf
         for place in (2 * key, 2 * key + 1):
-            if self._redis.is_up:  # the first may have been more than its memory held
-                entry, _ = self._space.store(self._shelf, place, now, KEY_BYTES)
-                entry.value = bucket
+            entry = shelf.entries.get(place)
+            if entry is not None:
+                space.renew(entry, now)
+            elif self._redis.is_up:  # the first may have been more than its memory held
+                entry, _ = space.store(shelf, place, now, KEY_BYTES)
+            else:
+                return
+            entry.value = bucket
 
     def clear(self) -> None:
         """Redis was killed: it has lost them with all the rest."""

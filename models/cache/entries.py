@@ -69,6 +69,11 @@ class Entries:
         entry.expires_at_s = now + self._ttl_s
         return entry
 
+    def renew(self, entry: Entry, now: float) -> None:
+        """Stored again, by whoever has it in hand."""
+        self._by_key.move_to_end(entry.key)
+        entry.expires_at_s = now + self._ttl_s
+
     def remove(self, key: int) -> Entry | None:
         """What was there, if anything."""
         return self._by_key.pop(key, None)

@@ -129,6 +129,12 @@ class Keyspace:
             (self._evictor.used if was_fresh else self._evictor.created)(entry)
         return entry, was_fresh
 
+    def renew(self, entry: Entry, now: float) -> None:
+        """SET over an entry that has just been found."""
+        entry.entries.renew(entry, now)
+        if self._evictor is not None:
+            self._evictor.used(entry)
+
     def delete(self, shelf: Shelf, key: int, now: float) -> bool:
         """DEL. Says whether there was an entry that was still fresh."""
         entry = shelf.entries.get(key)
