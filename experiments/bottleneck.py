@@ -74,7 +74,7 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
         case "container_cpu":
             return _container_cpu(limit, tree["containers"][limit.station])
         case "container_memory":
-            return _container_memory(limit, tree["containers"][limit.station])
+            return _container_memory(limit, tree)
         case "rate":
             return _rate(limit, tree)
         case "cache_memory":
@@ -104,9 +104,11 @@ def _container_cpu(limit: Limit, container: Mapping[str, Any]) -> Candidate:
     return Candidate(limit, use, container["throttled_threads"], throttled >= THROTTLED_SHARE or use >= BUSY, text)
 
 
-def _container_memory(limit: Limit, container: Mapping[str, Any]) -> Candidate:
-    deaths = container["deaths"]
-    return Candidate(limit, 0.0, deaths, deaths > 0, f"killed {deaths:.3g} times")
+def _container_memory(limit: Limit, tree: Mapping[str, Any]) -> Candidate:
+    deaths = tree["containers"][limit.station]["deaths"]
+    # a release and a crash are deaths, too: only where memory has killed somebody it may have been for the limit
+    has_killed = deaths > 0 and any(machine["oom_kills"] > 0 for machine in tree["machines"].values())
+    return Candidate(limit, 0.0, deaths if has_killed else 0.0, has_killed, f"killed {deaths:.3g} times")
 
 
 def _heap(limit: Limit, jvm: Mapping[str, Any]) -> Candidate:

@@ -71,7 +71,8 @@ def test_nothing_binds_where_everything_has_room() -> None:
         ({"machine": {"cpu_utilisation": 0.79}}, None),
         ({"machine": {"oom_kills": 1, "memory_peak_share": 1.0}}, MEMORY),
         ({"machine": {"oom_kills": 1, "memory_peak_share": 0.6}}, None),  # a container died by its own limit
-        ({"container": {"deaths": 0.2}}, LIMIT),
+        ({"container": {"deaths": 0.2}, "machine": {"oom_kills": 0.2}}, LIMIT),
+        ({"container": {"deaths": 2}}, None),  # restarted on purpose
         ({"container": {"throttled_share": 0.1}}, CPUS),
         ({"container": {"cpu_of_limit": 0.85}}, CPUS),
         ({"jvm": {"out_of_memory": 0.2}}, HEAP),

@@ -118,7 +118,10 @@ def test_result_md_names_every_key_at_the_top(result: RunResult) -> None:
 def test_result_md_names_every_key_below(result: RunResult) -> None:
     document = result.document
     named = set(re.findall(r"\w+", (PROJECT / "docs" / "result.md").read_text()))
-    by_name = ("endpoints", "stations", "containers", "machines", "caches", "limiters", "databases", "breakers")
+    by_name = (
+        "endpoints", "stations", "containers", "machines", "caches", "limiters", "databases", "breakers", "jvms",
+        "listeners",
+    )  # fmt: skip
     for key, value in document.items():
         if key in ("provenance", "intervals"):  # their keys are paths
             continue
