@@ -141,6 +141,52 @@ def objectives(baseline: Finding, what_if: Finding | None, words: Words) -> str:
     return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
 
 
+def recovery(baseline: Finding, what_if: Finding | None, words: Words) -> str:
+    """Whether the system came back from every surge and fault, on both sides."""
+    boxes = [_episodes(baseline, "baseline", "was", words)]
+    if what_if is not None:
+        boxes.append(_episodes(what_if, "what_if", "now", words))
+    return f'<div class="wt-two">{"".join(boxes)}</div>'
+
+
+def _episodes(finding: Finding, side: str, kind: str, words: Words) -> str:
+    said = "".join(_episode(each, words) for each in finding.document["recovery"]) or f"<p>{wording.NOTHING}</p>"
+    return f'<div class="wt-box {kind}"><p class="soft small">{escape(words(side))}</p>{said}</div>'
+
+
+def _episode(episode: Mapping[str, Any], words: Words) -> str:
+    begins, ends_s = words.duration(episode["begins_s"]), episode["ends_s"]
+    span = words("episode_open", what=episode["name"], begins=begins) if ends_s is None else words(
+        "episode", what=episode["name"], begins=begins, ends=words.duration(ends_s))  # fmt: skip
+    kind = {"recovered": "met", "too_short": "undecided"}.get(episode["verdict"], "breached")
+    levels = [episode[key]["goodput_per_s"] for key in ("before", "worst", "finally")]
+    figures = ""
+    if levels[0] is not None:
+        before, worst, after = (wording.per_second(level) for level in levels)
+        figures = f'<p class="soft small">{escape(words("before_now", before=before, worst=worst, after=after))}</p>'
+    verdict = f'<p class="{kind}">{escape(_episode_verdict(episode, words))}</p>'
+    return f'{verdict}<p class="small">{escape(span)}</p>{figures}'
+
+
+def _episode_verdict(episode: Mapping[str, Any], words: Words) -> str:
+    """As report.storms.verdict_text, in either language."""
+    of, texts = episode["of"], []
+    if episode["verdict"] == "too_short":
+        return words("too_short")
+    if episode["recovered_in"]:
+        number, after_s = f"{episode['recovered_in']:.0f}", episode["after_s"]
+        if after_s is None:
+            texts.append(words("recovered", number=number, of=of))
+        elif after_s == 0:
+            texts.append(words("recovered_at_once", number=number, of=of))
+        else:
+            texts.append(words("recovered_after", number=number, of=of, after=words.duration(after_s)))
+    if episode["stuck_in"]:
+        observed = words.duration(episode["observed_s"])
+        texts.append(words("stuck", number=f"{episode['stuck_in']:.0f}", of=of, observed=observed))
+    return "; ".join(texts)
+
+
 def _judgement(objective: Mapping[str, Any] | None, show: wording.Show, words: Words) -> str:
     if objective is None:
         return "<td></td>"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from experiments.dashboard import wording
 from experiments.dashboard.running import Finding
@@ -48,6 +48,25 @@ def headlines(baseline: Finding) -> Iterator[Headline]:
         path = max(document["caches"], key=lambda each: document["caches"][each]["lookups"])
         name = path.removeprefix("caches.")
         yield Headline("cache", f"/caches/{path}/hit_ratio", False, wording.percent, wording.points, name)
+
+    yield from _troubles(document)
+
+
+def _troubles(document: Mapping[str, Any]) -> Iterator[Headline]:
+    """What is there only in some scenarios: attempts, work for nobody, pauses of JVMs, stale reads."""
+    waste = document["waste"]
+    if waste["retries"] or waste["reloads"]:
+        yield Headline("attempts", "/waste/amplification", True, wording.number, wording.number)
+    if waste["bursts"]:
+        yield Headline("waste", "/waste/cpu_share", True, wording.percent, wording.points)
+    if document["jvms"]:
+        path = max(document["jvms"], key=lambda each: document["jvms"][each]["paused_share"] or 0.0)
+        pointer = f"/jvms/{path}/paused_share"
+        yield Headline("paused", pointer, True, wording.percent, wording.points, path.removeprefix("services."))
+    for path, database in document["databases"].items():
+        if database.get("replication", {}).get("stale_share") is not None:
+            pointer = f"/databases/{path}/replication/stale_share"
+            yield Headline("stale", pointer, True, wording.percent, wording.points, path.removeprefix("databases."))
 
 
 def mean(finding: Finding, pointer: str) -> float | None:

@@ -15,11 +15,15 @@ from typing import Annotated, Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from experiments.scenario.paths import format_path
+from models.client.spec import RetryBudgetSpec
 from models.service import CallStepSpec, walk
 from models.spec import Spec
 from models.system import SystemSpec
 from sim.quantities import RateValue, format_duration, format_rate, format_size, parse_duration
 
+ON: Final = "on"
+BUDGETS: Final = ("0", "0.05", "0.1", "0.2", "0.5", "1")
+"""Retries a request earns, where the scenario's clients have no budget yet."""
 UNSET: Final = "none"
 """The choice that takes an optional limit away."""
 
@@ -30,7 +34,7 @@ ROUND_SECONDS: Final = (
 )  # fmt: skip
 REACH: Final = 10.0
 """A slider goes from a tenth of the current value to ten times it."""
-CAN_BE_UNSET: Final = ("cpus", "memory", "ttl", "patience")
+CAN_BE_UNSET: Final = ("cpus", "memory", "ttl", "patience", "attempt_limit")
 """Limits that may be taken away, where the scenario has them."""
 
 OTHER_REACH: Final[Mapping[str, tuple[float, float]]] = {
@@ -39,6 +43,7 @@ OTHER_REACH: Final[Mapping[str, tuple[float, float]]] = {
     "memory": (0.25, 8.0),
     "replicas": (0.0, 10.0),
     "population": (0.1, 20.0),
+    "factor": (0.5, 3.0),
 }
 
 LIMITER_FIELDS = ("refill", "capacity", "replenish_rate", "burst_capacity", "limit")
@@ -104,6 +109,7 @@ def _all(spec: SystemSpec) -> Iterator[Knob]:
         yield from _knobs("machines", name, machine, ("machines", name), "cores", "memory")
     yield from _data(spec)
     yield from _resilience(spec)
+    yield from _faults(spec)
 
 
 def _traffic(spec: SystemSpec) -> Iterator[Knob]:
@@ -117,7 +123,31 @@ def _traffic(spec: SystemSpec) -> Iterator[Knob]:
     if traffic.trace is not None:
         yield from _knobs("traffic", "", traffic.trace, (*at, "trace"), "speed")
     yield from _knobs("traffic", "", traffic, at, "users_per_ip")
+    for name, surge in traffic.surges.items():
+        yield from _knobs("traffic", name, surge, (*at, "surges", name), "factor")
     yield from _knobs("traffic", "", traffic.client, (*at, "client"), "patience")
+    retry = traffic.client.retry
+    if retry is not None:
+        path = (*at, "client", "retry")
+        yield from _knobs("traffic", "", retry, path, "max_attempts", "attempt_limit")
+        if retry.budget is None:
+            field = RetryBudgetSpec.model_fields["ratio"]
+            yield Knob(
+                format_path((*path, "budget", "ratio")), "traffic", "", "RetryBudgetSpec", "ratio",
+                field.description or "", UNSET, (*BUDGETS, UNSET),
+            )  # fmt: skip
+        else:
+            yield from _knobs("traffic", "", retry.budget, (*path, "budget"), "ratio")
+
+
+def _faults(spec: SystemSpec) -> Iterator[Knob]:
+    """Every fault can be left out; how slow a slow one is can be turned."""
+    for name, fault in spec.faults.items():
+        said = "Whether this fault happens."
+        path = format_path(("faults", name))
+        yield Knob(path, "faults", name, "FaultSpec", "on", said, ON, (UNSET, ON))
+        if "factor" in type(fault).model_fields:
+            yield from _knobs("faults", name, fault, ("faults", name), "factor")
 
 
 def _equal_weights(spec: SystemSpec, service: str) -> Iterator[tuple[str, int]]:

@@ -166,7 +166,7 @@ def _size(scenario: Scenario, what_if: Scenario | None, words: Words) -> Size:
             )
             duration_s = choices[chosen]
         counts = sorted({*running.REPLICATIONS, spec.replications})
-        first_count = min(running.FIRST_REPLICATIONS, max(2, spec.replications))
+        first_count = running.first_replications(spec)
         count = st.select_slider(
             words("replications"), counts, value=first_count, key="replications", bind="query-params"
         )
@@ -243,6 +243,8 @@ def _findings(scenario: Scenario, baseline: Finding, changed: Finding | None, si
     left, right = st.columns(2, gap="medium")
     with left:
         st.html(cards.part(words("verdict"), cards.objectives(baseline, changed, words)))
+        if baseline.document["recovery"] or (changed is not None and changed.document["recovery"]):
+            st.html(cards.part(words("recovery"), cards.recovery(baseline, changed, words)))
     with right:
         st.html(cards.part(words("breaks_first"), cards.bottlenecks(baseline, changed, words)))
         st.html(cards.part(words("parts"), bars.p99_parts(baseline, changed, words), words("parts_note")))

@@ -20,6 +20,7 @@ from experiments.figures import figures
 from experiments.result import RunResult
 from experiments.runner import run
 from experiments.scenario import Scenario
+from models.outcomes import Outcome
 from models.system import SystemSpec
 from sim.recorder import Series
 from sim.statistics import flatten
@@ -52,9 +53,22 @@ def durations_s(spec: SystemSpec) -> list[float]:
 
 
 def first_duration_s(spec: SystemSpec) -> float:
-    """The shortest duration that gives every replication enough requests for a p99."""
+    """The shortest duration that gives every replication enough requests for a p99; all of it where something happens
+    at a time of its own, whose end one wants to see."""
+    if happens(spec):
+        return spec.duration
     rate = requests_per_s(spec)
     return next((each for each in durations_s(spec) if each * rate >= ENOUGH_FOR_P99), spec.duration)
+
+
+def first_replications(spec: SystemSpec) -> int:
+    """Fewer where each is run to its end: what happens at its own time differs little between them."""
+    return min(FIRST_REPLICATIONS - happens(spec), max(2, spec.replications))
+
+
+def happens(spec: SystemSpec) -> bool:
+    """Whether anything happens at a time of its own."""
+    return bool(spec.faults or spec.traffic.surges or spec.traffic.shape is not None)
 
 
 def requests_per_s(spec: SystemSpec) -> float:
@@ -85,6 +99,8 @@ class Timeline:
     start_s: list[float]
     p50_ms: list[float]
     p95_ms: list[float]
+    goodput_per_s: list[float]
+    """Of one replication, in the mean."""
     span_s: float
 
 
@@ -95,6 +111,8 @@ class Finding:
     document: Mapping[str, Any]
     by_replication: Sequence[Mapping[str, float | None]]
     timeline: Timeline
+    surges: Sequence[tuple[str, float, float]] = ()
+    """Name, beginning and end in seconds."""
 
     @property
     def warm_up_s(self) -> float:
@@ -110,6 +128,7 @@ def _finding(result: RunResult) -> Finding:
         document=result.document,
         by_replication=[flatten(figures(each, result.spec)) for each in result.replications],
         timeline=_timeline([each.recording.series for each in result.replications], result.document["simulated_s"]),
+        surges=[(name, each.at, each.at + each.lasts) for name, each in result.spec.traffic.surges.items()],
     )
 
 
@@ -120,9 +139,13 @@ def _timeline(series: Sequence[Series], end_s: float) -> Timeline:
     count = max(1, int(np.ceil(end_s / bin_s / merged)))
     size = 1 + max((int(each.latency_bin.max()) for each in series if len(each.latency_bin)), default=0)
     totals = np.zeros(count * size, dtype=np.int64)
+    succeeded = np.zeros(count, dtype=np.int64)
     for each in series:
         span = np.minimum(each.bins[each.latency_row] // merged, count - 1)
         np.add.at(totals, span * size + each.latency_bin, each.latency_count)
+        np.add.at(succeeded, np.minimum(each.bins // merged, count - 1), each.ended(outcome=Outcome.SUCCEEDED))
+    starts_s = np.arange(count) * merged * bin_s
+    widths_s = np.minimum(merged * bin_s, end_s - starts_s)
     filled = np.flatnonzero(totals)
     pooled = replace(
         series[0],
@@ -135,6 +158,7 @@ def _timeline(series: Sequence[Series], end_s: float) -> Timeline:
         start_s=[number * merged * bin_s for number in range(count)],
         p50_ms=(1000.0 * pooled.latency_quantile_s(0.50)).tolist(),
         p95_ms=(1000.0 * pooled.latency_quantile_s(0.95)).tolist(),
+        goodput_per_s=(succeeded / widths_s / len(series)).tolist(),
         span_s=merged * bin_s,
     )
 
