@@ -15,6 +15,10 @@ from sim.curves import scaled, surged, whole_steps
 from sim.environment import Activity, Environment
 from sim.streams import Choices, closed_identity
 
+LEAST_TURN_S = 0.0001
+"""A user who does not think asks again so long after an answer that took no time, such as a refusal: what a connection
+takes on loopback (assumed). Else the clock would stand still for ever."""
+
 
 class ClosedUsers:
     """Users who think, ask and wait."""
@@ -43,11 +47,11 @@ class ClosedUsers:
     def ended(self, request: Request) -> None:
         """A request has its outcome: its user goes on."""
         self._ordinals[request.user] += 1
-        self._next(request.user)
+        self._next(request.user, LEAST_TURN_S if request.ended_at_s == request.arrived_at_s else 0.0)
 
-    def _next(self, user: int) -> None:
+    def _next(self, user: int, least_s: float = 0.0) -> None:
         ordinal = self._ordinals[user]
-        pause_s = self._rule.pause_s(user, ordinal)
+        pause_s = self._rule.pause_s(user, ordinal) or least_s
         self._env.start(self._ask(user, closed_identity(user, ordinal)), pause_s)
 
     def _ask(self, user: int, identity: int) -> Activity:
@@ -80,7 +84,7 @@ class ChangingUsers(ClosedUsers):
     def ended(self, request: Request) -> None:
         self._ordinals[request.user] += 1
         if request.user < self._present:
-            self._next(request.user)
+            self._next(request.user, LEAST_TURN_S if request.ended_at_s == request.arrived_at_s else 0.0)
         else:
             self._is_away[request.user] = True
 

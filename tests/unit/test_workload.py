@@ -52,6 +52,13 @@ def test_a_user_has_one_request_at_a_time_and_thinks_after_it(play: PlayFixture)
             assert after["t_s"] == pytest.approx(before["t_s"] + before["latency_s"] + 0.3)
 
 
+def test_users_who_neither_think_nor_wait_do_not_stop_the_clock(play: PlayFixture) -> None:
+    closed = {"shut": {"kind": "refuse", "target": "services.api", "at": "0s", "lasts": "1h"}}
+    for shape in ({}, {"shape": {"kind": "piecewise", "points": [{"at": "0s", "factor": 1}]}}):
+        rows = play(system({**users(population=2, think_time="0s"), **shape}, faults=closed)).until(0.01).end()
+        assert len(rows) in (2 * 99, 2 * 100, 2 * 101), "each asks every 0.1 ms"
+
+
 @pytest.mark.parametrize("trouble", [{"client": {"patience": "50ms"}}, {}])
 def test_every_end_lets_the_user_go_on(play: PlayFixture, trouble: dict[str, Any]) -> None:
     document = system(
