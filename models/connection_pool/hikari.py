@@ -10,6 +10,7 @@ from models.connection_pool.connection import Connection, Database
 from models.connection_pool.driver import Driver, Login
 from models.connection_pool.lives import Lives
 from models.connection_pool.settings import HikariSpec, Settings
+from models.connection_pool.validation import TimeIsUp, Validations
 from models.outcomes import ConnectionRefused, DatabaseRefused, InstanceDied, PoolTimeout, SocketTimeout
 from models.request import Request
 from models.spec import Context
@@ -23,16 +24,12 @@ START_FAILURE_PAUSE_S = 1.0
 """A start whose first connection fails sleeps first, and then sees whether its initializationFailTimeout is over."""
 
 
-class _TimeIsUp(Failure):
-    """A limit of the pool's own, inside it."""
-
-
 class Hikari(Lives):
     """`connection = yield from pool.borrow(request)`, use it, and `pool.give_back(connection)` in any case."""
 
     __slots__ = (
         "_connection_timeout_s", "_first_tick_s", "_idle_timeout_s", "_initialization_s", "_is_closed", "_login",
-        "_tick", "_timeouts", "_trim_is_planned", "_validation", "_validation_timeout_s", "path",
+        "_tick", "_timeouts", "_trim_is_planned", "_validation", "_validations", "path",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: HikariSpec, database: Database) -> None:
@@ -51,7 +48,7 @@ class Hikari(Lives):
         if spec.socket_timeout:
             self._server = Driver(env, path, database, spec.socket_timeout, socket_timeouts)
         self._validation = context.streams.sequence(f"{path}.validation", spec.validation.distribution())
-        self._validation_timeout_s = spec.validation_timeout
+        self._validations = Validations(env, spec.validation_timeout)
         self._initialization_s = -1.0 if spec.initialization_fail_timeout is None else spec.initialization_fail_timeout
         self._tick = Timer(env, self._housekeep)
         self._shrink = Timer(env, self._let_surplus_go)
@@ -187,12 +184,12 @@ class Hikari(Lives):
         hurry = None
         if came_at_s < began_at_s:  # it has spent some on connections that were dead
             assert light is not None
-            hurry = Timer(env, partial(env.throw, light, _TimeIsUp()))
+            hurry = Timer(env, partial(env.throw, light, TimeIsUp()))
             hurry.arm(came_at_s + self._connection_timeout_s)
         self._adder.ask_for_waiters()
         try:
             connection = yield
-        except _TimeIsUp:
+        except TimeIsUp:
             connection = None
         finally:
             request.wait_s += env.now - began_at_s
@@ -206,21 +203,15 @@ class Hikari(Lives):
 
     def _is_alive(self, connection: Connection, request: Request) -> Activity:
         """One round trip to the database, which may hang."""
-        env = self._env
-        began_at_s, light = env.now, env.active
-        assert light is not None
-        limit = Timer(env, partial(env.throw, light, _TimeIsUp()))
-        limit.arm(began_at_s + self._validation_timeout_s)
+        began_at_s = self._env.now
+        ping = self._database.ping(connection, self._validation.next())
         try:
-            return (yield from self._database.ping(connection, self._validation.next()))
-        except _TimeIsUp:
-            return False
+            return (yield from self._validations.within_limit(ping))
         except Failure:
             self.give_back(connection)
             raise
         finally:
-            limit.disarm()
-            request.db_s += env.now - began_at_s
+            request.db_s += self._env.now - began_at_s
 
     def give_back(self, connection: Connection, is_broken: bool = False) -> None:
         """Take a lent connection back: for the longest waiter, else idle, unless it has come to its end."""
