@@ -25,14 +25,14 @@ def over_time(baseline: Finding, what_if: Finding | None, words: Words) -> go.Fi
     for name, begins_s, ends_s in troubles(*(finding for finding, _, _ in sides)):
         figure.add_vrect(x0=begins_s / 60, x1=ends_s / 60, fillcolor=TROUBLE, line_width=0, layer="below")
         figure.add_annotation(
-            text=name, x=begins_s / 60, y=1, xref="x", yref="y domain", xanchor="left", yanchor="top",
+            text=name, x=begins_s / 60, y=1, xref="x", yref="y domain", xanchor="left", yanchor="bottom",
             showarrow=False, font={"size": 11, "color": "#e5484d"},
         )  # fmt: skip
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
         hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "y": 1.07, "yanchor": "bottom"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )

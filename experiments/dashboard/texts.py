@@ -274,7 +274,7 @@ class Words:
         """A length of time."""
         units = (("min", "분"), ("s", "초"))
         if seconds >= 120 or seconds == 60:
-            return f"{seconds / 60:.4g} {units[0][self._column]}"
+            return f"{seconds / 60:.3g} {units[0][self._column]}"
         return f"{seconds:.3g} {units[1][self._column]}"
 
     def progress(self, text: str) -> str:
