@@ -45,7 +45,7 @@ def report(document: Any) -> str:
     """The report as text, less what computing took."""
     text = StringIO()
     render(document, Console(file=text, width=110, force_terminal=False, color_system=None))
-    masked = re.sub(r"; [\d.]+ s, [\d,.]+ requests a second", "; - s, - requests a second", text.getvalue())
+    masked = re.sub(r"in [\d.]+ s, [\d,.]+ requests a second", "in - s, - requests a second", text.getvalue())
     return "\n".join(line.rstrip() for line in masked.splitlines()) + "\n"
 
 
