@@ -6,6 +6,7 @@ Models   Causes are read from what was noted: paths below `faults.` and `traffic
          counting, and the p95 of response times at most twice as high, or 50 ms higher. It has recovered at the first
          instant after the cause from which every such window within 30 s is well. It is stuck if that has not happened
          by the end of the run, or by the next episode, and at least 60 s have been seen since the cause was gone.
+         Where not half of all requests succeeded before, there is nothing that could come back: it was down already.
 Units    Seconds. Windows begin and end at the bins of the recorded series, so instants are known to one bin.
 Source   Bronson et al., Metastable Failures in Distributed Systems, HotOS 2021: what is meant by stuck. The bounds are
          assumed, and stand in every result beside the verdict.
@@ -34,6 +35,7 @@ LEAST_BEFORE_S: Final = 10.0
 WINDOW_S: Final = 10.0
 HOLD_S: Final = 30.0
 STUCK_AFTER_S: Final = 60.0
+WELL_BEFORE_SHARE: Final = 0.5
 GOODPUT_SHARE: Final = 0.9
 COUNTING_ERRORS: Final = 3.0
 P95_FACTOR: Final = 2.0
@@ -151,7 +153,7 @@ class Course:
 
     episode: Episode
     verdict: str
-    """recovered | stuck | too_short"""
+    """recovered | stuck | too_short | down_before"""
     after_s: float | None = None
     """Time from the end of the cause to the recovery."""
     before: Level | None = None
@@ -184,6 +186,8 @@ def _course(seen: Seen, episode: Episode, limit_s: float, warm_up_s: float) -> C
     if (begin - before_from) * bin_s < LEAST_BEFORE_S:
         return Course(episode, "too_short")
     before = seen.level(before_from, begin)
+    if (before.success_rate or 0.0) < WELL_BEFORE_SHARE:
+        return Course(episode, "down_before", before=before)
     band = Band.around(before, window * bin_s)
     limit = min(int(limit_s / bin_s + 1e-9), seen.bins)
     end = limit if episode.ends_s == inf else min(limit, ceil(episode.ends_s / bin_s - 1e-9))
@@ -213,6 +217,10 @@ def _worst(levels: Sequence[Level]) -> Level | None:
     return Level(min(level.goodput_per_s for level in levels), min(rates, default=None), max(p95s, default=None))
 
 
+UNTOLD: Final = ("down_before", "too_short")
+"""Verdicts that say neither that it came back nor that it did not."""
+
+
 # --- over replications ---
 
 
@@ -229,7 +237,7 @@ def recovery_figures(replication: Replication) -> dict[str, Any]:
     """Figures that objectives can point to, by episode; null where it is too early to tell."""
     return {
         name: {
-            "recovered_share": None if course.verdict == "too_short" else float(course.verdict == "recovered"),
+            "recovered_share": None if course.verdict in UNTOLD else float(course.verdict == "recovered"),
             "after_s": course.after_s,
         }
         for name, course in named(courses(replication))
@@ -249,18 +257,19 @@ def _judged(name: str, found: Sequence[Course]) -> dict[str, Any]:
     verdicts = [course.verdict for course in found]
     times_s = [course.after_s for course in found if course.after_s is not None]
     estimate = t_interval(times_s) if times_s else None
-    told = [verdict for verdict in verdicts if verdict != "too_short"]
+    told = [verdict for verdict in verdicts if verdict not in UNTOLD] or sorted(verdicts, reverse=True)[:1]
     ends_s = [course.episode.ends_s for course in found if course.episode.ends_s < inf]
     return {
         "name": name,
         "causes": list(found[0].episode.causes),
         "begins_s": _mean([course.episode.begins_s for course in found]),
         "ends_s": _mean(ends_s) if len(ends_s) == len(found) else None,
-        "verdict": "too_short" if not told else told[0] if len(set(told)) == 1 else "mixed",
+        "verdict": told[0] if len(set(told)) == 1 else "mixed",
         "of": len(found),
         "recovered_in": verdicts.count("recovered"),
         "stuck_in": verdicts.count("stuck"),
         "too_short_in": verdicts.count("too_short"),
+        "down_before_in": verdicts.count("down_before"),
         "after_s": None if estimate is None else estimate.mean,
         "after_interval_s": None if estimate is None or estimate.low is None else [estimate.low, estimate.high],
         "observed_s": _mean([course.observed_s for course in found]),

@@ -6,7 +6,7 @@ the one release it was compared with (`docs/conformance.md`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,30 +25,31 @@ from models.service import CacheStepSpec
 from models.system import AlertSpec, SystemSpec
 from models.token_bucket import SpringRedisSpec
 
-RELEASES: dict[type[BaseModel], tuple[str, str]] = {
-    MachineSpec: ("Docker", "moby b985e23, CFS quotas as in the kernel's documentation"),
-    GatewaySpec: ("Spring Cloud Gateway", "3.1 to 5.0"),
-    SpringRedisSpec: ("Spring Cloud Gateway's RedisRateLimiter", ""),
-    NginxSpec: ("nginx", ""),
-    TomcatSpec: ("Tomcat", "10.1.60"),
-    EventLoopSpec: ("Reactor Netty", "1.2"),
-    JvmSpec: ("OpenJDK", "17.0.15"),
-    CircuitBreakerSpec: ("Resilience4j", "2.3.0"),
-    RedisSpec: ("Redis", "7.0.15"),
-    CacheStepSpec: ("Spring's cache abstraction", "Spring Framework 91eb426, Lettuce 6"),
-    HikariSpec: ("HikariCP", ""),
-    PostgresSpec: ("PostgreSQL", "15.20"),
-    KubernetesHealthSpec: ("Kubernetes probes", "v1"),
-    AlertSpec: ("Prometheus", "2.42"),
-}
-"""The product behind a specification, and the release it follows; none where the specification says it itself."""
+RELEASES: Sequence[tuple[type[BaseModel], str, str]] = (
+    (MachineSpec, "Docker", "moby b985e23"),
+    (GatewaySpec, "Spring Cloud Gateway", "3.1 to 5.0"),
+    (SpringRedisSpec, "RedisRateLimiter", ""),
+    (NginxSpec, "nginx", ""),
+    (TomcatSpec, "Tomcat", "10.1.60"),
+    (EventLoopSpec, "Reactor Netty", "1.2"),
+    (JvmSpec, "OpenJDK", "17.0.15"),
+    (CircuitBreakerSpec, "Resilience4j", "2.3.0"),
+    (RedisSpec, "Redis", "7.0.15"),
+    (RedisSpec, "Lettuce", "6"),
+    (CacheStepSpec, "Spring Framework", "91eb426"),
+    (HikariSpec, "HikariCP", ""),
+    (PostgresSpec, "PostgreSQL", "15.20"),
+    (KubernetesHealthSpec, "Kubernetes probes", "v1"),
+    (AlertSpec, "Prometheus", "2.42"),
+)
+"""A specification, the product behind it, and the release it follows; none where the specification says it itself."""
 
 
 def versions(spec: SystemSpec) -> list[dict[str, Any]]:
     """Every product in a scenario once for each release: its name, the release, and who says so."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for part in _parts(spec):
-        for kind, (product, release) in RELEASES.items():
+        for kind, product, release in RELEASES:
             if isinstance(part, kind):
                 source = "model" if release else "scenario" if "version" in part.model_fields_set else "default"
                 version = release or str(getattr(part, "version", ""))

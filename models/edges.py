@@ -124,11 +124,19 @@ def _kinds(fault: Any) -> Sequence[str]:
 
 def _target(path: str, target: str, names: Sequence[str]) -> Iterator[str]:
     if target not in names:
-        have = ", ".join(names) or "none"
+        have = _some(names)
         yield f"{path}: must name what such a fault can hit, got {target!r}. There are: {have}."
 
 
 def _between(spec: Any, path: str, between: Sequence[str], known: set[frozenset[str]]) -> Iterator[str]:
     if frozenset(between) not in known:
-        have = ", ".join(f"[{', '.join(edge)}]" for edge in edges(spec))
+        known_edges = list(edges(spec))
+        near = [edge for edge in known_edges if not set(edge).isdisjoint(between)] or known_edges
+        have = _some([f"[{', '.join(edge)}]" for edge in near])
         yield f"{path}: must be two that speak to each other, got [{', '.join(between)}]. There are: {have}."
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """What there is, as far as it fits a line."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more

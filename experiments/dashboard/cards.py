@@ -158,7 +158,8 @@ def _episode(episode: Mapping[str, Any], words: Words) -> str:
     begins, ends_s = words.duration(episode["begins_s"]), episode["ends_s"]
     span = words("episode_open", what=episode["name"], begins=begins) if ends_s is None else words(
         "episode", what=episode["name"], begins=begins, ends=words.duration(ends_s))  # fmt: skip
-    kind = {"recovered": "met", "too_short": "undecided"}.get(episode["verdict"], "breached")
+    kinds = {"recovered": "met", "too_short": "undecided", "down_before": "undecided"}
+    kind = kinds.get(episode["verdict"], "breached")
     levels = [episode[key]["goodput_per_s"] for key in ("before", "worst", "finally")]
     figures = ""
     if levels[0] is not None:
@@ -171,8 +172,8 @@ def _episode(episode: Mapping[str, Any], words: Words) -> str:
 def _episode_verdict(episode: Mapping[str, Any], words: Words) -> str:
     """As report.storms.verdict_text, in either language."""
     of, texts = episode["of"], []
-    if episode["verdict"] == "too_short":
-        return words("too_short")
+    if episode["verdict"] in ("too_short", "down_before"):
+        return words(episode["verdict"])
     if episode["recovered_in"]:
         number, after_s = f"{episode['recovered_in']:.0f}", episode["after_s"]
         if after_s is None:

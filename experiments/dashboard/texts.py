@@ -109,6 +109,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "too short to tell: lengthen the run before or after it",
         "판단하기에 너무 짧음: 앞뒤로 실행을 늘리세요",
     ),
+    "down_before": (
+        "down already: most requests failed before the cause began",
+        "이미 멈춰 있었음: 원인이 시작되기 전부터 요청 대부분이 실패",
+    ),
     "episode": ("{what}, from {begins} to {ends}", "{what}, {begins}부터 {ends}까지"),
     "episode_open": ("{what}, from {begins} to the end of the run", "{what}, {begins}부터 끝까지"),
     "before_now": (

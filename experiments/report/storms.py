@@ -11,7 +11,13 @@ from rich.text import Text
 from experiments.report.cells import Document, as_count, as_duration, as_number, as_percent
 from experiments.report.layout import Flow, Indented, table_of
 
-COLOURS = {"recovered": "bold green", "stuck": "bold red", "mixed": "bold red", "too_short": "bold yellow"}
+COLOURS = {
+    "recovered": "bold green",
+    "stuck": "bold red",
+    "mixed": "bold red",
+    "too_short": "bold yellow",
+    "down_before": "bold yellow",
+}
 
 
 def recovery(document: Document) -> RenderableType:
@@ -39,6 +45,8 @@ def verdict_text(episode: Mapping[str, Any]) -> str:
     of, verdict = episode["of"], episode["verdict"]
     if verdict == "too_short":
         return "too short to tell: lengthen the run before or after it"
+    if verdict == "down_before":
+        return "down already: most requests failed before the cause began, so nothing could come back"
     if verdict == "stuck":
         return (
             f"STUCK in {_in(episode['stuck_in'], of)}: still down {as_duration(episode['observed_s'])} after the cause "

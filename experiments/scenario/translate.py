@@ -55,7 +55,9 @@ def _problems(item: Any, document: Document, schema: Schema, known: Sequence[str
     path, around, value = schema.locate(item["loc"], document.value)
     key = item["loc"][-1] if item["loc"] else ""
     if kind in ("value_error", "assertion_error"):
-        return [_stated(line, path, document, schema) for line in str(context["error"]).splitlines() or [""]]
+        part = (schema.child(around, value, path[-1]) if path else around) or ANYTHING
+        fields = schema.names(part, at_path(document.value, path))
+        return [_stated(line, path, document, fields) for line in str(context["error"]).splitlines() or [""]]
     if kind == "extra_forbidden":
         names = [*schema.names(around, value), *([] if path[1:] else known)]
         return [Problem(path, "must be a known key", shown(key), did_you_mean(str(key), names, "keys here"))]
@@ -90,16 +92,17 @@ def _tag(kind: str, path: Path, given: Any, context: Mapping[str, Any], schema: 
     return Problem((*path, "kind"), requirement, shown(tag), nearest_of(tag, tags))
 
 
-_PLACED = re.compile(r"([^\s:]+): (must\b.*)")
+_PLACED = re.compile(r"([^\s:]+): (.+)")
 
 
-def _stated(message: str, path: Path, document: Document, schema: Schema) -> Problem:
-    """What a rule of the specification says by itself: a whole sentence, with its own path if it spans parts."""
+def _stated(message: str, path: Path, document: Document, fields: Sequence[str]) -> Problem:
+    """What a rule of the specification says by itself: a whole sentence, with its own path if it is of one of the
+    `fields` of what stands at `path`, or below it."""
     placed = _PLACED.fullmatch(message)
     if placed:
-        names = _names(placed[1], document.value)
-        if names and names[0] in schema.names(schema.root, document.value):
-            path, message = heard(names, document.value), placed[2]
+        names = _names(placed[1], at_path(document.value, path))
+        if names and names[0] in fields:
+            path, message = heard((*path, *names), document.value), placed[2]
     message = message.rstrip()
     requirement, comma, rest = message.partition(", got ")
     if not comma:

@@ -167,6 +167,12 @@ def test_too_short_to_tell(story: Story) -> None:
     assert (course.verdict, course.after_s) == ("too_short", None)
 
 
+def test_what_was_down_already_cannot_come_back() -> None:
+    story = Story(length_s=300, notes=[*surge(60, 70), *surge(200, 210)], success=between(60, inf, 0.0, 1.0))
+    first, second = courses(story.play())
+    assert (first.verdict, second.verdict, second.after_s) == ("stuck", "down_before", None)
+
+
 def test_the_next_cause_ends_the_watch() -> None:
     story = Story(
         length_s=300, notes=[*surge(60, 80), *surge(120, 130), *surge(200, 210)], success=between(60, 125, 0.0, 1.0)

@@ -26,8 +26,8 @@ def specs_in(annotation: Any, seen: set[type[BaseModel]]) -> Iterator[type[BaseM
 def test_every_version_that_can_be_said_is_told() -> None:
     said = [spec for spec in specs_in(SystemSpec, set()) if "version" in spec.model_fields]
     assert said
-    assert all(any(issubclass(spec, kind) for kind in RELEASES) for spec in said)
-    assert all(not release or "version" not in kind.model_fields for kind, (_, release) in RELEASES.items())
+    assert all(any(issubclass(spec, kind) for kind, _, _ in RELEASES) for spec in said)
+    assert all(not release or "version" not in kind.model_fields for kind, _, release in RELEASES)
 
 
 def test_a_scenario_tells_what_it_says_and_what_is_assumed() -> None:
