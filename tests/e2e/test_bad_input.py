@@ -103,6 +103,81 @@ def test_scenarios_that_cannot_be_meant(old: str, new: str, part: str, small: Pa
     assert all(re.search(r"\(small\.yaml:\d+\)$", line) for line in lines)
 
 
+GATEWAY = "gateway: {machine: vm, cpu: 1ms, %s}\n"
+NGINX = "load_balancers: {nginx: {machine: vm, cpu: 1ms, upstreams: {apis: {service: api, %s}}}}\n"
+DATABASES = "databases: {main: {machine: vm, queries: {find: {cpu: 1ms}}}, copy: {machine: vm, %s}}\n"
+FAULT = "faults: {trouble: {%s}}\n"
+LINKS = "links: {wire: {%s}}\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "fields", "part"),
+    [
+        (GATEWAY, "filters: [guard]", "gateway.filters: must name each of nothing once, got guard."),
+        (GATEWAY, "circuit_breakers: {guard: {services: [apo]}}",
+         "gateway.circuit_breakers.guard.services: must name one of the services, got 'apo'. There are: api."),
+        (GATEWAY, "circuit_breakers: {a: {}}, retries: {a: {}}", "gateway: names of filters must be unique"),
+        (GATEWAY, "retries: {again: {backoff: {first: 10ms, maximum: 5ms}}}",
+         "gateway.retries.again.backoff.maximum: must be at least first."),
+        (GATEWAY, "concurrency: {apo: {}}", "gateway.concurrency.apo: must name one of the services, got 'apo'."),
+        (GATEWAY, "key_resolver: {anonymous_share: 30}",
+         "gateway.key_resolver.anonymous_share: must be at most 1, got 30. Lower it."),
+        (NGINX, "weights: [1, 2]", "upstreams.apis.weights: must have one weight for each of the 1 replicas of api"),
+        (NGINX, "backup: [1]", "upstreams.apis.backup: must leave a server that is none, got all 1. Remove one."),
+        (NGINX, "balancing: hash", "must have a hash_key with hash and hash_consistent and with nothing else"),
+        (NGINX, "fail_timeout: 1500ms", "upstreams.apis.fail_timeout: must be whole seconds, as nginx counts them"),
+        (DATABASES, "standby_of: copy", "databases.copy.standby_of: must be a primary, got 'copy'"),
+        (DATABASES, "standby_of: man", "databases.copy.standby_of: must name one of the databases, got 'man'."),
+        (DATABASES, "standby_of: main, queries: {find: {cpu: 1ms}}",
+         "databases.copy.queries: must be left out of a standby, which has what its primary has."),
+        (DATABASES, "synchronous_standby: main",
+         "databases.copy.synchronous_standby: must name one of the standbys of copy, got 'main'. There are: none."),
+        (DATABASES, "queries: {find: {cpu: 1ms, table: rows}}",
+         "databases.copy.queries.find.table: must name one of the tables, got 'rows'. There are: none."),
+        (FAULT, "kind: crash, target: services.apo, at: 1s",
+         "faults.trouble.target: must name what such a fault can hit, got 'services.apo'. There are: services.api"),
+        (FAULT, "kind: outage, target: services.api, at: 1s", "faults.trouble.kind: must be one of crash, hang, slow"),
+        (FAULT, "kind: crash, target: services.api", "must have exactly one of at and mean_time_between."),
+        (FAULT, "kind: hang, target: services.api, at: 1s, every: 1s, lasts: 2s",
+         "faults.trouble.every: must be longer than it lasts, 2s, got 1s. Lengthen it."),
+        (FAULT, "kind: replica_lag, target: services.api, at: 1s, lag: 1s",
+         "faults.trouble.target: must name what such a fault can hit, got 'services.api'. There are: none."),
+        (FAULT, "kind: partition, between: [client, vm], at: 1s, lasts: 1s",
+         "faults.trouble.between: must be two that speak to each other, got [client, vm]. There are: [client, serv"),
+        (LINKS, "between: [client, client]", "links.wire.between: must be two components, got client twice."),
+        (LINKS, "between: [client, services.api], loss: 1%", "links.wire.loss: must be a number, got '1%'."),
+    ],
+)  # fmt: skip
+def test_parts_that_do_not_fit(block: str, fields: str, part: str, small: Path, windtunnel: Command) -> None:
+    edit(small, "routes:\n", f"{block % fields}routes:\n")
+    lines = run_refused(windtunnel, small)
+    assert any(part in line for line in lines), lines
+    assert all(re.search(r"\(small\.yaml:\d+\)$", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ("style: spring_cloud_blocking, rate_limiter: {}", "style spring_cloud_blocking has no rate_limiter."),
+        ("bulkhead: {}, thread_pool_bulkhead: {}", "must have one of bulkhead and thread_pool_bulkhead, got both."),
+        ("disable_time_limiter: true", "disable_time_limiter is for the styles that bring one along. Remove it."),
+        ("time_limiter: 1s", "steps.call.time_limiter: must be a mapping (lines of key: value), got '1s'."),
+        ("retry: {retry_exceptions: [IOException]}", "must name a failure, got 'IOException'. Write time_limit"),
+        ("retry: {exponential_max_wait_duration: 1s}", "bounds pauses that grow, and these do not."),
+        ("breaker: {failure_rate_threshold: 0}", "failure_rate_threshold: must be more than 0, got 0. Raise it."),
+        ("thread_pool_bulkhead: {core_thread_pool_size: 50}", "must be at most the 2 threads of the pool"),
+        ("fallback: [{kind: call, service: api, endpoint: get}]", "must not call itself, got api.get -> api.get."),
+    ],
+)
+def test_guards_that_do_not_fit(fields: str, part: str, small: Path, windtunnel: Command) -> None:
+    other = "  other: {machine: vm, endpoints: {get: {steps: [{kind: cpu, demand: 1ms}]}}}\n"
+    call = f"          - {{kind: call, service: other, endpoint: get, {fields}}}\n"
+    edit(small, "routes:\n", f"{call}{other}routes:\n")
+    lines = run_refused(windtunnel, small)
+    assert any(part in line for line in lines), lines
+    assert all(re.search(r"\(small\.yaml:\d+\)$", line) for line in lines)
+
+
 def test_a_time_to_live_of_nothing(small: Path, windtunnel: Command) -> None:
     line = edit(small, "routes:\n", f"{CACHE}routes:\n") + CACHE[: CACHE.index("ttl")].count("\n")
     assert windtunnel("run", small, "--replications", 1).code == 0
