@@ -87,7 +87,7 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
 
 def _machine_cpu(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
     use, queue = machine["cpu_utilisation"], machine["run_queue"]
-    text = f"cores {use:.0%} busy, {queue:.3g} threads waiting for one on average"
+    text = f"cores {100 * use:.0f} % busy, {queue:.2g} threads waiting for one on average"
     return Candidate(limit, use, queue, use >= BUSY, text)
 
 
@@ -95,12 +95,13 @@ def _machine_memory(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
     kills, peak = machine["oom_kills"], machine["memory_peak_share"]
     is_full = kills > 0 and peak >= FULL
     # most of the memory is held at rest and does not grow with the load: only a full one says what breaks first
-    return Candidate(limit, 1.0 if is_full else 0.0, kills, is_full, f"memory peaks at {peak:.0%}, {kills:.3g} kills")
+    text = f"memory peaks at {100 * peak:.0f} %, {kills:.3g} kills"
+    return Candidate(limit, 1.0 if is_full else 0.0, kills, is_full, text)
 
 
 def _container_cpu(limit: Limit, container: Mapping[str, Any]) -> Candidate:
     use, throttled = container["cpu_of_limit"], container["throttled_share"]
-    text = f"{use:.0%} of its quota used, throttled {throttled:.0%} of the time"
+    text = f"{100 * use:.0f} % of its quota used, throttled {100 * throttled:.0f} % of the time"
     return Candidate(limit, use, container["throttled_threads"], throttled >= THROTTLED_SHARE or use >= BUSY, text)
 
 
@@ -113,7 +114,7 @@ def _container_memory(limit: Limit, tree: Mapping[str, Any]) -> Candidate:
 
 def _heap(limit: Limit, jvm: Mapping[str, Any]) -> Candidate:
     errors, paused = jvm["out_of_memory"], jvm["paused_share"] or 0.0
-    text = f"heap full for {errors:.3g} requests, stopped by its collector {paused:.0%} of the time"
+    text = f"heap full for {errors:.3g} requests, stopped by its collector {100 * paused:.0f} % of the time"
     # a collector that goes on and on takes CPU and threads from the others: what binds there follows from this
     return Candidate(limit, paused, errors + paused, errors > 0 or paused > PAUSED_SHARE, text)
 
@@ -123,10 +124,10 @@ def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
     share, held = limiter["refused_share"], limiter.get("held_share") or 0.0
     if share is None:
         return None
-    text = f"refuses {share:.1%} of requests"
+    text = f"refuses {100 * share:.1f} % of requests"
     if held:
         mean = limiter["mean_held_ms"]  # null where a replication held nobody
-        text += f", holds {held:.1%}" + ("" if mean is None else f" for {mean:.3g} ms on average")
+        text += f", holds {100 * held:.1f} %" + ("" if mean is None else f" for {mean:.3g} ms on average")
     binds = share >= REFUSED_SHARE or held >= HELD_SHARE
     return Candidate(limit, 0.0, limiter["refused"] + limiter.get("held", 0.0), binds, text)
 
@@ -151,7 +152,7 @@ def _station(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
     is_always_held = limit.setting.endswith(".max_connections")  # an open connection is in use even when it rests
     binds = refused >= REFUSED_SHARE or (use >= BUSY and not is_always_held)
     wait = station["mean_wait_ms"] or 0.0
-    text = f"{use:.0%} in use, {refused:.1%} refused or given up, mean wait {wait:.3g} ms"
+    text = f"{100 * use:.0f} % in use, {100 * refused:.1f} % refused or given up, mean wait {wait:.3g} ms"
     return Candidate(limit, 0.0 if is_always_held else use, arrivals * (wait + 1000.0 * refused), binds, text)
 
 

@@ -137,7 +137,7 @@ def test_the_entry_of_the_result() -> None:
         "limit_path": "machines.vm.cores",
         "value": 2,
         "binds": True,
-        "evidence": "cores 93% busy, 4.2 threads waiting for one on average",
+        "evidence": "cores 93 % busy, 4.2 threads waiting for one on average",
         "confirmed": None,
     }
 

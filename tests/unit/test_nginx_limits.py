@@ -160,11 +160,11 @@ def test_holding_back_binds_too() -> None:
                                 "mean_held_ms": 80.0}}}  # fmt: skip
     (found,) = candidates([Limit(ZONE, f"{ZONE}.rate", "rate")], tree)
     assert found.binds
-    assert found.evidence == "refuses 0.0% of requests, holds 40.0% for 80 ms on average"
+    assert found.evidence == "refuses 0.0 % of requests, holds 40.0 % for 80 ms on average"
     tree["limiters"][ZONE] |= {"held_share": 0.05, "mean_held_ms": None}
     (found,) = candidates([Limit(ZONE, f"{ZONE}.rate", "rate")], tree)
     assert not found.binds
-    assert found.evidence == "refuses 0.0% of requests, holds 5.0%"
+    assert found.evidence == "refuses 0.0 % of requests, holds 5.0 %"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Host:
 
     path = "databases.primary"
     is_up = True
+    is_started = True
 
     def __init__(self, env: Environment) -> None:
         self._env = env
