@@ -80,7 +80,7 @@ def edit(scenario: Path, old: str, new: str) -> int:
         ("duration: 2ms", "duration: 2 parsecs", f"{STEP}.disk.duration: must be a duration with a unit"),
         ("rate: 50/s", "rate: 50", "traffic.open.rate: must be a rate such as 100/60s or 700/s, got 50. Write 50/s"),
         ("rate: 50/s", "rate: -50/s", "traffic.open.rate: must be a rate"),
-        ("kind: cpu,", "kind: gpu,", f"{STEP}.gpu.kind: must be one of cpu, delay, cache, evict, db, transaction, call"),
+        ("kind: cpu,", "kind: gpu,", f"{STEP}.gpu.kind: must be one of cpu, delay, cache, evict, db, transaction"),
         ("kind: cpu, ", "", f"{STEP}.0.kind: must be one of cpu, delay, cache, evict, db, transaction, call. Add it."),
         ("service: api", "service: apo", "routes.get.service: must name one of the services, got 'apo'."),
         ("endpoint: get", "endpoint: put", "routes.get.endpoint: must name one of the endpoints of api, got 'put'."),
