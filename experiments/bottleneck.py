@@ -87,8 +87,12 @@ def _measure(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
 
 def _machine_cpu(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
     use, queue = machine["cpu_utilisation"], machine["run_queue"]
-    text = f"cores {100 * use:.0f} % busy, {queue:.2g} threads waiting for one on average"
+    text = f"cores {100 * use:.0f} % busy, {_threads(queue)} threads waiting for one on average"
     return Candidate(limit, use, queue, use >= BUSY, text)
+
+
+def _threads(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _machine_memory(limit: Limit, machine: Mapping[str, Any]) -> Candidate:
