@@ -100,9 +100,10 @@ def _stated(message: str, path: Path, document: Document, fields: Sequence[str])
     `fields` of what stands at `path`, or below it."""
     placed = _PLACED.fullmatch(message)
     if placed:
-        names = _names(placed[1], at_path(document.value, path))
+        part = at_path(document.value, path)
+        names = _names(placed[1], part)
         if names and names[0] in fields:
-            path, message = heard((*path, *names), document.value), placed[2]
+            path, message = (*path, *heard(names, part)), placed[2]
     message = message.rstrip()
     requirement, comma, rest = message.partition(", got ")
     if not comma:
