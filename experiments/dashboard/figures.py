@@ -35,8 +35,13 @@ FIXED: Final = (
 )
 
 
-def headlines(baseline: Finding) -> Iterator[Headline]:
-    """The figures to show: of machines the busiest and the fullest of the baseline, of caches the most asked."""
+PAUSED_SHOWN: Final = 0.01
+"""Share of time a JVM must be stopped by its collector to be shown (assumed): less is what any JVM does."""
+
+
+def headlines(baseline: Finding, what_if: Finding | None = None) -> Iterator[Headline]:
+    """The figures to show: of machines the busiest and the fullest of the baseline, of caches the most asked; and the
+    troubles that either side has."""
     yield from FIXED
     document = baseline.document
     machines = document["machines"]
@@ -49,7 +54,10 @@ def headlines(baseline: Finding) -> Iterator[Headline]:
         name = path.removeprefix("caches.")
         yield Headline("cache", f"/caches/{path}/hit_ratio", False, wording.percent, wording.points, name)
 
-    yield from _troubles(document)
+    troubles = {each.pointer: each for each in _troubles(document)}
+    if what_if is not None:
+        troubles.update((each.pointer, each) for each in _troubles(what_if.document))
+    yield from troubles.values()
 
 
 def _troubles(document: Mapping[str, Any]) -> Iterator[Headline]:
@@ -61,8 +69,9 @@ def _troubles(document: Mapping[str, Any]) -> Iterator[Headline]:
         yield Headline("waste", "/waste/cpu_share", True, wording.percent, wording.points)
     if document["jvms"]:
         path = max(document["jvms"], key=lambda each: document["jvms"][each]["paused_share"] or 0.0)
-        pointer = f"/jvms/{path}/paused_share"
-        yield Headline("paused", pointer, True, wording.percent, wording.points, path.removeprefix("services."))
+        if (document["jvms"][path]["paused_share"] or 0.0) >= PAUSED_SHOWN:
+            pointer = f"/jvms/{path}/paused_share"
+            yield Headline("paused", pointer, True, wording.percent, wording.points, path.removeprefix("services."))
     for path, database in document["databases"].items():
         if database.get("replication", {}).get("stale_share") is not None:
             pointer = f"/databases/{path}/replication/stale_share"

@@ -238,7 +238,7 @@ def _runs() -> Runs:
 def _findings(scenario: Scenario, baseline: Finding, changed: Finding | None, size: Size, words: Words) -> None:
     if not baseline.document["warm_up"]["is_settled"]:
         st.html(cards.note(words("unsettled"), is_warning=True))
-    st.html(cards.cards(baseline, changed, headlines(baseline), words))
+    st.html(cards.cards(baseline, changed, headlines(baseline, changed), words))
     st.html(cards.note(_how_sure(scenario, baseline, changed, size, words)))
     left, right = st.columns(2, gap="medium")
     with left:
