@@ -3,10 +3,10 @@
 Models   Tomcat: a request holds a connection and one of `threads` from its first step to its last; the next ones wait
          in an unbounded queue, nobody is refused; beyond `max_connections` they wait in the kernel, then outside
          (`models.listener`). Event loops: a request waits only for its connection's loop, while it burns CPU; handlers
-         and steps that block keep their loop (`models.event_loops`). A request to a replica that is down is refused; one
-         that is in a replica when it dies fails. After a start the first bursts take more CPU, and compiler threads burn
-         theirs beside them (cold start: JIT, caches). With `jvm`, requests allocate, and collections stop them
-         (`models.jvm`).
+         and steps that block keep their loop (`models.event_loops`). A request to a replica that is down is refused;
+         one that is in a replica when it dies fails. After a start the first bursts take more CPU, and compiler
+         threads burn theirs beside them (cold start: JIT, caches). With `jvm`, requests allocate, and collections
+         stop them (`models.jvm`).
 Source   Tomcat 10.1 (200 threads, threads grow to the maximum before the queue is used; AbstractEndpoint, TaskQueue);
          Reactor Netty (max(4, CPUs) loops; LoopResources); OpenJDK 17 (compilation after 200 and 5000 calls).
 Omits    Idle keep-alive connections; Tomcat's threads that end after a minute of idleness.
