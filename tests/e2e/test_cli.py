@@ -70,7 +70,7 @@ def test_a_run_prints_its_report_on_standard_output_alone(small: Path, windtunne
     said = windtunnel("run", small)
     assert said.code == 0
     assert said.err == ""
-    assert "small: One service on one machine." in said.out
+    assert said.out.startswith("small\nOne service on one machine.\n")
     assert "VERDICT" in said.out
 
 
