@@ -14,7 +14,7 @@ SHOWN_BARS: Final = 10
 LEAST_LABELLED_SHARE: Final = 0.09
 PART_COLOURS: Final[Mapping[str, str]] = {
     "wait": "#d97706", "cpu": "#2563eb", "throttled": "#dc2626", "cache": "#0d9488", "db": "#7c3aed",
-    "delay": "#64748b", "other": "#94a3b8",
+    "delay": "#64748b", "left": "#be185d", "other": "#94a3b8",
 }  # fmt: skip
 WAS, NOW = "#94a3b8", "#3b82f6"
 

@@ -165,6 +165,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "part_cache": ("asking the cache", "캐시 조회"),
     "db": ("in the database", "데이터베이스"),
     "delay": ("network and other waits", "네트워크 등 외부 대기"),
+    "left": ("in attempts that were left", "기다리다 그만둔 시도"),
     "other": ("not accounted for", "기타"),
     "stations": ("Utilisation of stations", "지점별 사용률"),
     "stations_note": (

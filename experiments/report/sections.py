@@ -38,6 +38,7 @@ PART_NAMES = {
     "cache": "asking the cache",
     "db": "in the database",
     "delay": "network and other waits",
+    "left": "in attempts that were left",
     "other": "not accounted for",
 }
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.recorder.record import MEASURED_PARTS, PARTS, Batch, Recorded, split_cause
+from sim.recorder.record import ABANDONED, MEASURED_PARTS, PARTS, Batch, Recorded, split_cause
 from sim.statistics import BINS, Floats, Integers, LogHistogram, bin_edges
 
 COARSE: Final = 8
@@ -158,7 +158,11 @@ class RequestTotals:
             if seconds.any():
                 other -= seconds
                 self._part_sums_s[part] += np.bincount(place, seconds, size).reshape(self._part_sums_s[part].shape)
-        self._part_sums_s[-1] += np.bincount(place, other, size).reshape(self._part_sums_s[-1].shape)
+        is_left = (records["attempts"] > 1) | (records["outcome"] == ABANDONED)
+        for part, chosen in (("left", is_left), ("other", ~is_left)):
+            if chosen.any():
+                sums = self._part_sums_s[PARTS.index(part)]
+                sums += np.bincount(place[chosen], other[chosen], size).reshape(sums.shape)
 
     def figures(self, reasons: list[str], in_flight: list[Recorded], warm_up_s: float) -> RequestFigures:
         """What has been added up, with the requests that have not ended."""

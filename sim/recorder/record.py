@@ -16,13 +16,15 @@ OUTCOMES: Final = ("succeeded", "refused", "failed", "abandoned", "in_flight")
 """Names of the outcomes 0 to 4. The last is not an end: it is what the end of a run finds."""
 
 ENDS: Final = 4
+ABANDONED: Final = 3
 IN_FLIGHT: Final = 4
 STATUSES: Final = 1000
 REASONS: Final = 256
 
 MEASURED_PARTS: Final = ("wait", "cpu", "throttled", "cache", "db", "delay")
-PARTS: Final = (*MEASURED_PARTS, "other")
-"""What a latency is made of; `other` is what none of the parts accounts for."""
+PARTS: Final = (*MEASURED_PARTS, "left", "other")
+"""What a latency is made of. What none of the measured parts accounts for is `left` where a client has left: a wait
+or a burst is counted when it is over, and those that go on behind a left attempt come too late. Else it is `other`."""
 
 
 class Recorded(Protocol):

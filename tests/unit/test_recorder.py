@@ -129,8 +129,12 @@ def test_a_latency_is_split_into_its_parts(small_blocks):
     assert whole.count == 400
     assert whole.mean_s == pytest.approx(sum(latencies) / 400, rel=1e-9)
     assert tuple(whole.parts_s) == PARTS
-    for name, share in (("wait", 0.25), ("cpu", 0.5), ("db", 0.125), ("cache", 0.0), ("other", 0.125)):
+    for name, share in (("wait", 0.25), ("cpu", 0.5), ("db", 0.125), ("cache", 0.0)):
         assert whole.parts_s[name] == pytest.approx(share * whole.mean_s, abs=1e-12)
+    left = [r.attempts > 1 or r.plan[0] is Outcome.ABANDONED for r in requests]
+    for name, mine in (("left", left), ("other", [not is_left for is_left in left])):
+        latency_s = math.fsum(latency for latency, is_mine in zip(latencies, mine, strict=True) if is_mine)
+        assert whole.parts_s[name] == pytest.approx(0.125 * latency_s / 400, abs=1e-12) and latency_s
     tail = figures.split(0.9, 1.0, succeeded=True)
     slowest = sorted(r.ended_at_s - r.arrived_at_s for r in requests if r.outcome == 0)
     assert abs(tail.count - len(slowest) / 10) <= 3
