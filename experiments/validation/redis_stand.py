@@ -26,6 +26,10 @@ class Host:
         self.inside: dict[Light, None] = {}
         self.deaths = SimpleNamespace(total=0)
 
+    @property
+    def is_started(self) -> bool:
+        return self.is_up
+
     def run(self, demand_s: float) -> float:
         return demand_s
 

@@ -101,6 +101,8 @@ class System:
         if self._is_over:
             for breaker in self.breakers.values():
                 breaker.desert()
+            for cache in self.caches.values():
+                cache.desert()
             self._disruptions.desert()
             self.on_over()
 

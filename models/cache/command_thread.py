@@ -46,8 +46,8 @@ class CommandThread:
     `CacheFull`."""
 
     __slots__ = (
-        "_clients", "_env", "_evictions_cut", "_expiry", "_host", "_is_evicting", "_life", "_lost_at_s", "_oom_errors",
-        "_patience", "_served", "_served_since_s", "_thread", "_timed_out", "_watch", "path", "space",
+        "_clients", "_env", "_evictions_cut", "_expiry", "_host", "_is_deserted", "_is_evicting", "_life", "_lost_at_s",
+        "_oom_errors", "_patience", "_served", "_served_since_s", "_thread", "_timed_out", "_watch", "path", "space",
     )  # fmt: skip
 
     space: Keyspace
@@ -60,7 +60,7 @@ class CommandThread:
         self._env = context.env
         self._host = host
         self._thread = Permits(context.env, 1, context.probe.station(f"{path}.command_thread", 1, "command thread"))
-        self._is_evicting = False
+        self._is_deserted = self._is_evicting = False
         self._clients: dict[str, Client] = {}
         self._patience: Deadlines[Wait] = Deadlines(
             context.env, command_limit_s, lambda wait: wait.is_open, self._give_up
@@ -151,6 +151,9 @@ class CommandThread:
                 self._expiry.visited()
             result = action(*what)
             if link is not None:
+                if resident is not None:  # what has been answered is on its way, whatever becomes of Redis
+                    host.leave(resident)
+                    resident = None
                 is_sent = False
                 yield from link.back()
             return result
@@ -253,6 +256,12 @@ class CommandThread:
             self._host.leave(resident)
 
     # life and death
+
+    def desert(self) -> None:
+        """No more requests will come: clients reconnect no longer than somebody waits for it."""
+        self._is_deserted = True
+        for client in self._clients.values():
+            client.is_deserted = True
 
     def clear(self) -> None:
         """The container has been killed: its content is lost, with the memory that held it, and every connection."""

@@ -53,7 +53,7 @@ class Owner(Protocol):
     """The container of the process that asks."""
 
     path: str
-    is_up: bool
+    is_started: bool
     deaths: Any
 
     def use_memory(self, delta_bytes: int) -> None: ...
@@ -74,7 +74,7 @@ class Client:
 
     __slots__ = (
         "_connect_limit_s", "_connecting", "_env", "_has_missed_it", "_is_up", "_lives", "_locals", "_locks", "_losses",
-        "_lost_at_s", "_path", "_timer", "_waiting", "is_connected", "link", "owner",
+        "_lost_at_s", "_path", "_timer", "_waiting", "is_connected", "is_deserted", "link", "owner",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +97,8 @@ class Client:
         self._waiting: dict[Light, None] = {}
         self._lost_at_s = lost_at_s
         self.is_connected = is_up()
+        self.is_deserted = False
+        """Nobody will ask any more: the watchdog gives up once no command waits for it."""
         self._lives = 0 if owner is None or not owner.deaths.total else -1
         self._locals: dict[str, tuple[int, LocalCache]] = {}
         self._locks: dict[str, Permits] = {}
@@ -125,7 +127,7 @@ class Client:
         self._lost_at_s = self._env.now
         self._losses += 1
         owner = self.owner
-        self._lives = 0 if owner is None else owner.deaths.total if owner.is_up else -1
+        self._lives = 0 if owner is None else owner.deaths.total if owner.is_started else -1
         if self.link is not None:
             self._env.start(self._reconnect(self.link, self._losses))
 
@@ -161,13 +163,17 @@ class Client:
         env = self._env
         when, pause_s = self._next_attempt(env.now)
         yield when - env.now
-        while loss == self._losses and not self.is_connected:
+        while self._is_after(loss) and (self._waiting or not self.is_deserted):
             if (yield from self._is_reached(link)):
-                if loss == self._losses and not self.is_connected:
+                if self._is_after(loss):
                     self._connected()
                 return
             pause_s = min(2 * pause_s, RECONNECT_LONGEST_S)
             yield pause_s
+
+    def _is_after(self, loss: int) -> bool:
+        """The watchdog is after the connection that was lost then: its process lives, and has no other by now."""
+        return loss == self._losses and not self.is_connected and self.has_watchdog
 
     def _is_reached(self, link: Link) -> Activity:
         """One attempt to connect across a link."""

@@ -88,6 +88,7 @@ class Redis(CommandThread):
             client = self._clients[name] = Client(
                 self._env, f"{self.path}.{name}", owner, self._is_up, self._lost_at_s, link, self._connect_limit_s
             )
+            client.is_deserted = self._is_deserted
         return client
 
     def data_class(self, name: str) -> DataClass:

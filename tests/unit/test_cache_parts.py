@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from experiments.validation.redis_stand import Stand
-from models.cache import EMPTY_BYTES, Entries, Entry, Evictor, LocalCache, LocalCacheSpec, Table
+from experiments.validation.redis_stand import Host, Stand
+from models.cache import EMPTY_BYTES, Client, Entries, Entry, Evictor, LocalCache, LocalCacheSpec, Table
 from models.cache.table import mix
+from models.link import Link, LinkSpec, Trouble
+from models.spec import Context
+from sim.probe import NullProbe
 from sim.streams import Streams
 
 
@@ -130,6 +133,49 @@ def test_redis_time_of_day_differs_from_run_to_run_and_can_be_set() -> None:
     assert first.clock_s() == before - 10.0
 
 
+def across_a_link(stand: Stand) -> tuple[Host, Client, Link]:
+    """A process that asks across a link on which a message takes 10 ms."""
+    spec = LinkSpec.model_validate({"between": ["shop", "redis"], "delay": "10ms"})
+    link = Link(Context(stand.env, Streams(1, 0), NullProbe(stand.env), "wire"), spec)
+    stand.redis.links = {Host.path: link}
+    owner = Host(stand.env)
+    return owner, stand.redis.client("shop-2", owner), link
+
+
+def test_an_answer_that_is_on_its_way_arrives_whatever_becomes_of_redis() -> None:
+    stand = Stand({"command_cpu": "1ms"})
+    _, client, _ = across_a_link(stand)
+    result = stand.do("store", 1, client)
+    stand.env.run(until=0.015)  # carried out at 11 ms
+    stand.host.die(stand.redis)
+    stand.env.run(until=1.0)
+    assert (result.error, result.ended_s) == (None, pytest.approx(0.021))
+
+
+def test_who_will_never_be_asked_again_reconnects_no_longer_than_somebody_waits() -> None:
+    stand = Stand({"client": {"command_timeout": "50s"}})
+    _, client, link = across_a_link(stand)
+    stand.host.die(stand.redis)
+    link.suffer(Trouble(is_cut=True))
+    result = stand.do("lookup", 1, client)
+    stand.env.run(until=20.0)
+    stand.redis.desert()
+    stand.env.run()
+    assert result.ended_s == 50.0
+    assert stand.env.now < 100.0
+
+
+def test_a_process_that_died_leaves_nobody_behind_who_reconnects() -> None:
+    stand = Stand()
+    owner, client, link = across_a_link(stand)
+    stand.host.die(stand.redis)
+    link.suffer(Trouble(is_cut=True))
+    stand.env.run(until=20.0)
+    owner.die()
+    stand.env.run()
+    assert (client.is_connected, stand.env.now < 100.0) == (False, True)
+
+
 SYSTEM: dict[str, Any] = {
     "machines": {"vm": {"cores": 4, "memory": "4G"}},
     "gateway": {
@@ -179,6 +225,15 @@ def test_a_dead_redis_holds_requests_until_its_clients_give_up_or_it_is_back(pla
     # 2.7 s, and in time for the cached call after it
     assert rows[2]["latency_s"] == pytest.approx(3.047 - 2.2, abs=0.05)
     assert rows[3]["latency_s"] < 0.02
+
+
+def test_a_redis_that_is_cut_off_for_good_does_not_keep_a_finished_system_going(play: Any) -> None:
+    running = play({**SYSTEM, "links": {"wire": {"between": ["services.shop", "caches.redis"]}}}, [0.5, 1.1])
+    running.until(1.0)
+    running.system.containers["caches.redis"].kill("a test")
+    running.system.caches["redis"].links["services.shop"].suffer(Trouble(is_cut=True))
+    running.env.run()
+    assert running.env.now < 100.0
 
 
 def test_a_synchronised_load_within_one_of_the_same_class_has_its_lock_already(play: Any) -> None:
