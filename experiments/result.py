@@ -34,6 +34,12 @@ SCHEMA_VERSION = 1
 COUNTED_REASON = re.compile(r"(/endpoints/[^/]+)?/requests/(refused|failed)/[a-z_]+")
 """Figures that a result does not have where they are 0."""
 
+UNTOLD = re.compile(
+    r"/recoveries/.*|/p99_parts_ms/.*|/endpoints/[^/]+/(success_rate|error_rate|latency_ms/[a-z]+/(?!count)[a-z0-9]+)"
+)
+"""Figures that cannot be told where a replication lacks them: a route that nobody asked for has no response time, a
+fault by chance that did not come has nothing to recover from. What else is lacking happened zero times."""
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -56,7 +62,7 @@ class RunResult:
 
     def per_replication(self, pointer: str) -> list[float | None]:
         """The figure of every replication, in order: what paired comparisons need."""
-        return [flatten(figures(replication, self.spec)).get(pointer, 0.0) for replication in self.replications]
+        return [found.get(pointer, 0.0) for found in _measured(self.replications, self.spec)]
 
     def to_json(self) -> str:
         return json.dumps(self.document, ensure_ascii=False, indent=2, allow_nan=False)
@@ -72,7 +78,7 @@ def put_together(
     wall_s: float,
 ) -> RunResult:
     """Replications of one scenario as one result."""
-    merged = estimates([flatten(figures(replication, spec)) for replication in replications])
+    merged = estimates(_measured(replications, spec))
     tree = unflatten({pointer: None if value is None else value.mean for pointer, value in merged.items()})
     ranked = candidates(limits, tree)
     document = {
@@ -102,6 +108,13 @@ def put_together(
         "wall": _wall(replications, wall_s),
     }
     return RunResult(document, merged, replications, spec, limits)
+
+
+def _measured(replications: Sequence[Replication], spec: SystemSpec) -> list[dict[str, float | None]]:
+    """Figures of every replication by pointer, with null for what one of them cannot tell."""
+    found = [flatten(figures(replication, spec)) for replication in replications]
+    untold = dict.fromkeys(pointer for each in found for pointer in each if UNTOLD.fullmatch(pointer))
+    return [{**untold, **each} for each in found]
 
 
 def _description(scenario: Scenario, spec: SystemSpec) -> str:

@@ -136,9 +136,10 @@ def latency(document: Document) -> RenderableType:
     return Group(table, p99_parts(document["p99_parts_ms"]))
 
 
-def p99_parts(parts: Mapping[str, float]) -> RenderableType:
-    total = max(sum(parts.values()), 1e-12)
-    named = sorted(((value, name) for name, value in parts.items() if value / total >= 0.01), reverse=True)
+def p99_parts(parts: Mapping[str, float | None]) -> RenderableType:
+    known = {name: value for name, value in parts.items() if value is not None}
+    total = max(sum(known.values()), 1e-12)
+    named = sorted(((value, name) for name, value in known.items() if value / total >= 0.01), reverse=True)
     if not named:
         return Text("")
     shares = [f"{PART_NAMES[name]} {100 * value / total:.0f} %" for value, name in named]
@@ -147,7 +148,8 @@ def p99_parts(parts: Mapping[str, float]) -> RenderableType:
 
 def endpoints(document: Document) -> RenderableType:
     """Success and errors only where anything went wrong anywhere."""
-    is_flawless = all(each["success_rate"] in (1, None) for each in document["endpoints"].values())
+    counts = [endpoint["requests"] for endpoint in document["endpoints"].values()]
+    is_flawless = all(each["succeeded"] == each["completed"] and not each["abandoned"] for each in counts)
     rows = []
     for name, endpoint in document["endpoints"].items():
         figures = endpoint["latency_ms"]["all"]

@@ -159,9 +159,9 @@ class RequestTotals:
                 other -= seconds
                 self._part_sums_s[part] += np.bincount(place, seconds, size).reshape(self._part_sums_s[part].shape)
         is_left = (records["attempts"] > 1) | (records["outcome"] == ABANDONED)
-        for part, chosen in (("left", is_left), ("other", ~is_left)):
+        for rest, chosen in (("left", is_left), ("other", ~is_left)):
             if chosen.any():
-                sums = self._part_sums_s[PARTS.index(part)]
+                sums = self._part_sums_s[PARTS.index(rest)]
                 sums += np.bincount(place[chosen], other[chosen], size).reshape(sums.shape)
 
     def figures(self, reasons: list[str], in_flight: list[Recorded], warm_up_s: float) -> RequestFigures:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.run import plain_report
 from experiments.errors import InputError
 from experiments.result import RunResult, put_together, setting_value, unflatten
 from experiments.runner import Task, WarmUp, replicate, run, system_of
@@ -122,6 +123,24 @@ def test_figures_of_one_replication_can_be_asked_for(result: RunResult) -> None:
     assert estimate is not None
     assert sum(value or 0.0 for value in values) / 3 == pytest.approx(estimate.mean)
     assert result.estimate("/latency_ms/none") is None
+
+
+def test_what_a_replication_cannot_tell_is_no_zero(tmp_path: Path) -> None:
+    rare = {"get": {"service": "api", "endpoint": "get"}, "rare": {"service": "api", "endpoint": "get"}}
+    cut = {"kind": "hang", "target": "services.api", "mean_time_between": "15s", "mean_duration": "1s"}
+    traffic = {**BASE["traffic"], "mix": {"get": 1, "rare": 0.0007}}
+    found = result_of(tmp_path, 4, routes=rare, traffic=traffic, faults={"by-chance": cut})
+    seen = [replication.recording.requests.arrived(1) for replication in found.replications]
+    assert 0 in seen and max(seen) > 0, "the route is asked for in some replications only"
+    endpoint = found.document["endpoints"]["rare"]
+    assert endpoint["requests"]["arrived"] == sum(seen) / 4
+    assert (endpoint["latency_ms"]["all"]["mean"], endpoint["success_rate"]) == (None, None)
+    assert found.per_replication("/endpoints/rare/latency_ms/all/mean").count(None) == seen.count(0)
+    lacking = [episode for episode in found.document["recovery"] if episode["of"] < 4]
+    assert lacking, "the fault comes more often in some replications"
+    for episode in lacking:
+        assert found.document["recoveries"][episode["name"]] == {"recovered_share": None, "after_s": None}
+    assert plain_report(found.document)
 
 
 def test_one_replication_has_no_intervals_and_decides_nothing(tmp_path: Path) -> None:
