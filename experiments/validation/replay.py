@@ -35,9 +35,10 @@ class Verdict:
 def replay(check: Check) -> Verdict:
     """Replay one check. An error of the program is a disagreement, too."""
     began = time.perf_counter()
-    message = ""
+    agrees, message = False, ""
     try:
         check.replay()
+        agrees = True
     except Disagreement as difference:
         message = str(difference)
     except Exception as error:
@@ -45,7 +46,7 @@ def replay(check: Check) -> Verdict:
         message = f"{type(error).__name__}: {error} ({last.filename.rpartition('/')[2]}:{last.lineno})"
     return Verdict(
         check.component, check.section, check.vector, check.behaviour, check.agreement,
-        not message, message, time.perf_counter() - began,
+        agrees, message, time.perf_counter() - began,
     )  # fmt: skip
 
 
