@@ -5,7 +5,8 @@ Models   Causes are read from what was noted: paths below `faults.` and `traffic
          system is well in a window of 10 s if goodput is at least 90 % of that level, less three standard errors of
          counting, and the p95 of response times at most twice as high, or 50 ms higher. It has recovered at the first
          instant after the cause from which every such window within 30 s is well. It is stuck if that has not happened
-         by the end of the run, or by the next episode, and at least 60 s have been seen since the cause was gone.
+         by the end of the run, or by the next episode, at least 60 s have been seen since the cause was gone,
+         and the last window is not well; else the run was too short to tell.
          Where not half of all requests succeeded before, there is nothing that could come back: it was down already.
 Units    Seconds. Windows begin and end at the bins of the recorded series, so instants are known to one bin.
 Source   Bronson et al., Metastable Failures in Distributed Systems, HotOS 2021: what is meant by stuck. The bounds are

@@ -2,7 +2,7 @@
 
 Models   `4ms` is a constant; anything else names its `kind` and gives its mean and what shapes it.
 Units    Every duration with its unit (250ms, 3s).
-Source   The forms of sim/distributions.py.
+Source   The forms of sim/distributions/.
 Omits    Arbitrary expressions, and shifts (add a constant step instead).
 Checked  tests/unit/test_distribution_specs.py
 """
