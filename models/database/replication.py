@@ -64,8 +64,8 @@ class Replay:
     """A standby's end of the stream. `added_lag_s`: what a fault adds to the delay."""
 
     __slots__ = (
-        "_added_ns", "_backlog", "_delay", "_env", "_host", "_is_working", "_lag", "_lag_bins", "_last_due_s", "_level",
-        "_newest", "_reads", "_replayed", "_returning", "_stale_reads", "_timer", "added_lag_s",
+        "_added_ns", "_awaiting", "_backlog", "_delay", "_env", "_host", "_is_working", "_lag", "_lag_bins",
+        "_last_due_s", "_level", "_newest", "_reads", "_replayed", "_stale_reads", "_timer", "added_lag_s",
     )  # fmt: skip
 
     def __init__(self, context: Context, delay: Sequential, host: Host) -> None:
@@ -81,8 +81,8 @@ class Replay:
         """Of every row the newest commit that is not replayed."""
         self._last_due_s = 0.0
         self._is_working = False
-        self._returning: list[Light] = []
-        """Commits that wait for this standby to come back."""
+        self._awaiting: dict[Light, None] = {}
+        """Who waits for a commit to arrive here, or for this standby to come back before that."""
         self._timer = Timer(env, self._begin)
         self._level = probe.level(f"{path}.backlog")
         self._replayed = probe.count(f"{path}.replayed_writes")
@@ -111,15 +111,14 @@ class Replay:
 
     def arrival(self, commit: Commit) -> Activity:
         """Wait until the standby, which must be up, has the commit."""
-        while True:
-            if not self._host.is_started:
-                light = self._env.park(self)
-                self._returning.append(light)
-                yield
-            elif (due_s := commit.due_s + self.added_lag_s) > self._env.now:
-                yield due_s - self._env.now
-            else:
-                return
+        env, host = self._env, self._host
+        while not host.is_started or commit.due_s + self.added_lag_s > env.now:
+            light = env.park(self)
+            self._awaiting[light] = None
+            if host.is_started:
+                env.wake(light, None, commit.due_s + self.added_lag_s - env.now)
+            yield
+            self._awaiting.pop(light, None)
 
     def application(self, commit: Commit) -> Activity:
         """Wait until the standby has replayed the commit."""
@@ -128,8 +127,8 @@ class Replay:
             yield
 
     def withdraw(self, light: Light) -> None:
-        """Who waits for this standby to come back is interrupted."""
-        self._returning.remove(light)
+        """Who waits for a commit to arrive here is interrupted."""
+        self._awaiting.pop(light, None)
 
     # what queries here do
 
@@ -147,13 +146,18 @@ class Replay:
         self.added_lag_s = self._added_ns / 1e9
         if self._timer.armed:
             self._await_next()
+        self._look_again()
 
     def recover(self) -> None:
         """The container is up again: go on where replay stopped."""
         if not self._is_working:
             self._await_next()
-        returning, self._returning = self._returning, []
-        for light in returning:
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Who waits for a commit to arrive here may wait longer now, or not at all."""
+        awaiting, self._awaiting = self._awaiting, {}
+        for light in awaiting:
             self._env.wake(light)
 
     def _await_next(self) -> None:

@@ -180,6 +180,20 @@ def test_commits_wait_for_a_synchronous_standby_that_is_down(mode: str) -> None:
     assert [what for what, _ in writer.log + next_one.log] == ["done", "done"]
 
 
+@pytest.mark.parametrize(("mode", "ends_s"), [("on", 3.0), ("remote_apply", 3.001)])
+def test_a_commit_waits_no_longer_than_the_lag_lasts(mode: str, ends_s: float) -> None:
+    bench = stand(synchronous_standby="standby", synchronous_commit=mode)
+    bench.standby.add_lag(9.0)
+    writer = Client(bench, bench.database)
+    writer.send(1.0, "save")
+    bench.env.run(until=2.0)
+    bench.standby.add_lag(1.0)  # and more of it while the commit is on its way
+    bench.env.run(until=3.0)
+    bench.standby.add_lag(-10.0)
+    bench.env.run()
+    assert writer.log == [("done", pytest.approx(ends_s, abs=1e-8))]
+
+
 def test_with_remote_apply_no_read_is_stale() -> None:
     bench = stand(synchronous_standby="standby", synchronous_commit="remote_apply")
 
