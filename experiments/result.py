@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from experiments.figures import figures
 from experiments.recovery import judge_recovery
 from experiments.scenario.paths import at_path, heard
 from experiments.versions import versions
+from models.outcomes import CallFailure, Outcome
 from models.system import ObjectiveSpec, SystemSpec
 from sim.replication import Replication, combined_digest
 from sim.statistics import Estimate, estimates, flatten
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from models.assembly import Limit
 
 SCHEMA_VERSION = 1
-COUNTED_REASON = re.compile(r"(/endpoints/[^/]+)?/requests/(refused|failed)/[a-z_]+")
+COUNTED_REASON = re.compile(r"(/endpoints/[^/]+)?/requests/(?P<outcome>refused|failed)/(?P<reason>[a-z_]+)")
 """Figures that a result does not have where they are 0."""
 
 UNTOLD = re.compile(
@@ -161,7 +162,7 @@ def _intervals(merged: Mapping[str, Estimate | None], count: int) -> dict[str, A
 
 def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | None]) -> dict[str, Any]:
     """Met or breached only where the whole interval says so."""
-    if objective.path not in merged and COUNTED_REASON.fullmatch(objective.path) is None:
+    if objective.path not in merged and not _counts_a_reason(objective.path):
         raise InputError(
             f"objectives.{name}.path: must point to a figure of the result, got {objective.path!r}. "
             f"{nearest_pointer(objective.path, list(merged))}"
@@ -186,6 +187,18 @@ def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | 
     is_met, is_breached = (below, above) if objective.at_most is not None else (above, below)
     entry["verdict"] = "met" if is_met else "breached" if is_breached else "undecided"
     return entry
+
+
+def _counts_a_reason(pointer: str) -> bool:
+    """Whether a pointer leads to the number of requests that were refused or failed for a reason there is."""
+    match = COUNTED_REASON.fullmatch(pointer)
+    return match is not None and (Outcome[match["outcome"].upper()], match["reason"]) in set(_reasons(CallFailure))
+
+
+def _reasons(kind: type[CallFailure]) -> Iterator[tuple[Outcome, str]]:
+    for each in kind.__subclasses__():
+        yield each.outcome, each.reason
+        yield from _reasons(each)
 
 
 def nearest_pointer(pointer: str, known: Sequence[str]) -> str:

@@ -183,6 +183,14 @@ def test_an_objective_must_point_to_a_figure(tmp_path: Path) -> None:
     assert "/latency_ms/all/p95" in line
 
 
+def test_a_reason_that_did_not_occur_counts_zero_and_one_that_cannot_occur_is_refused(tmp_path: Path) -> None:
+    assert verdicts(tmp_path, "/requests/failed/deadlock", at_most=0) == "met"
+    assert verdicts(tmp_path, "/endpoints/get/requests/refused/no_key", at_most=0) == "met"
+    for pointer in ("/requests/failed/deadlok", "/requests/refused/deadlock"):
+        with pytest.raises(InputError, match="must point to a figure"):
+            verdicts(tmp_path, pointer, at_most=0)
+
+
 def test_notes_and_audit(result: RunResult) -> None:
     document = result.document
     assert document["audit"]["passed"] and len(document["audit"]["checks"]) > 10
