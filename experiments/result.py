@@ -35,6 +35,7 @@ SCHEMA_VERSION = 1
 COUNTED_REASON = re.compile(r"(/endpoints/[^/]+)?/requests/(?P<outcome>refused|failed)/(?P<reason>[a-z_]+)")
 """Figures that a result does not have where they are 0."""
 
+RECOVERY = re.compile(r"/recoveries/(?P<causes>[^/]+?)( \(\d+\))?/(recovered_share|after_s)")
 UNTOLD = re.compile(
     r"/recoveries/.*|/p99_parts_ms/.*|/endpoints/[^/]+/(success_rate|error_rate|latency_ms/[a-z]+/(?!count)[a-z0-9]+)"
 )
@@ -98,7 +99,7 @@ def put_together(
         "faults": fault_spans(spec, replications),
         "recovery": judge_recovery(replications),
         "alerts": judge_alerts(spec, replications),
-        "objectives": [_judge(name, objective, merged) for name, objective in spec.objectives.items()],
+        "objectives": [_judge(name, objective, merged, spec) for name, objective in spec.objectives.items()],
         "bottleneck": describe(ranked[0], limit_value(spec, ranked[0].limit, tree)) if ranked else None,
         "audit": _audit(replications),
         "notes": _notes(replications),
@@ -160,14 +161,17 @@ def _intervals(merged: Mapping[str, Estimate | None], count: int) -> dict[str, A
     }
 
 
-def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | None]) -> dict[str, Any]:
+def _judge(
+    name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | None], spec: SystemSpec
+) -> dict[str, Any]:
     """Met or breached only where the whole interval says so."""
-    if objective.path not in merged and not _counts_a_reason(objective.path):
+    may_never_come = _is_of_a_cause(objective.path, spec)
+    if objective.path not in merged and not may_never_come and not _counts_a_reason(objective.path):
         raise InputError(
             f"objectives.{name}.path: must point to a figure of the result, got {objective.path!r}. "
             f"{nearest_pointer(objective.path, list(merged))}"
         )
-    never = Estimate(0.0, 0.0, 0.0, 0)  # a reason for which nothing was refused or failed
+    never = None if may_never_come else Estimate(0.0, 0.0, 0.0, 0)  # nothing was refused or failed for this reason
     estimate = merged.get(objective.path, never)
     threshold = objective.at_most if objective.at_most is not None else objective.at_least
     assert threshold is not None
@@ -187,6 +191,13 @@ def _judge(name: str, objective: ObjectiveSpec, merged: Mapping[str, Estimate | 
     is_met, is_breached = (below, above) if objective.at_most is not None else (above, below)
     entry["verdict"] = "met" if is_met else "breached" if is_breached else "undecided"
     return entry
+
+
+def _is_of_a_cause(pointer: str, spec: SystemSpec) -> bool:
+    """Whether a pointer leads to the recovery from faults and surges there are; by chance they may not have come."""
+    match = RECOVERY.fullmatch(pointer)
+    known = {*(f"faults.{name}" for name in spec.faults), *(f"traffic.surges.{name}" for name in spec.traffic.surges)}
+    return match is not None and known.issuperset(match["causes"].split(" + "))
 
 
 def _counts_a_reason(pointer: str) -> bool:

@@ -191,6 +191,19 @@ def test_a_reason_that_did_not_occur_counts_zero_and_one_that_cannot_occur_is_re
             verdicts(tmp_path, pointer, at_most=0)
 
 
+def test_a_fault_by_chance_that_never_came_decides_nothing(tmp_path: Path) -> None:
+    rare = {"kind": "hang", "target": "services.api", "mean_time_between": "1000h", "mean_duration": "1s"}
+
+    def judged(pointer: str) -> dict[str, Any]:
+        objectives = {"back": {"path": pointer, "at_least": 1}}
+        return result_of(tmp_path, 2, faults={"by-chance": rare}, objectives=objectives).document["objectives"][0]
+
+    found = judged("/recoveries/faults.by-chance/recovered_share")
+    assert (found["value"], found["verdict"]) == (None, "undecided")
+    with pytest.raises(InputError, match="must point to a figure"):
+        judged("/recoveries/faults.by-chants/recovered_share")
+
+
 def test_notes_and_audit(result: RunResult) -> None:
     document = result.document
     assert document["audit"]["passed"] and len(document["audit"]["checks"]) > 10
