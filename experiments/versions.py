@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models.bulkhead import BulkheadSpec
 from models.cache import RedisSpec
 from models.circuit_breaker import CircuitBreakerSpec
 from models.connection_pool import HikariSpec
@@ -20,9 +21,13 @@ from models.health import KubernetesHealthSpec
 from models.jvm import JvmSpec
 from models.load_balancer import NginxSpec
 from models.machine import MachineSpec
+from models.rate_limiter import RateLimiterSpec
 from models.replica import EventLoopSpec, TomcatSpec
+from models.retry import RetrySpec
 from models.service import CacheStepSpec
 from models.system import AlertSpec, SystemSpec
+from models.thread_pool_bulkhead import ThreadPoolBulkheadSpec
+from models.time_limiter import TimeLimiterSpec
 from models.token_bucket import SpringRedisSpec
 
 RELEASES: Sequence[tuple[type[BaseModel], str, str]] = (
@@ -34,6 +39,11 @@ RELEASES: Sequence[tuple[type[BaseModel], str, str]] = (
     (EventLoopSpec, "Reactor Netty", "1.2"),
     (JvmSpec, "OpenJDK", "17.0.15"),
     (CircuitBreakerSpec, "Resilience4j", "2.3.0"),
+    (RetrySpec, "Resilience4j", "2.3.0"),
+    (RateLimiterSpec, "Resilience4j", "2.3.0"),
+    (TimeLimiterSpec, "Resilience4j", "2.3.0"),
+    (BulkheadSpec, "Resilience4j", "2.3.0"),
+    (ThreadPoolBulkheadSpec, "Resilience4j", "2.3.0"),
     (RedisSpec, "Redis", "7.0.15"),
     (RedisSpec, "Lettuce", "6"),
     (CacheStepSpec, "Spring Framework", "91eb426"),

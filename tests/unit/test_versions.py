@@ -38,3 +38,9 @@ def test_a_scenario_tells_what_it_says_and_what_is_assumed() -> None:
     setting = "services.user-service.pools.main.version=6.0.1"
     both = [each for each in versions(load_scenario("maltan/growth", [setting]).spec) if each["product"] == "HikariCP"]
     assert {each["version"]: each["source"] for each in both} == {"6.0.1": "scenario", "4.0.3": "default"}
+
+
+def test_the_guards_of_calls_name_their_release_each_for_itself() -> None:
+    """No breaker is needed for a scenario to be simulated as Resilience4j."""
+    found = versions(load_scenario("storm/retry-storm").spec)
+    assert {"product": "Resilience4j", "version": "2.3.0", "source": "model"} in found
