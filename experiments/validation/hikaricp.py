@@ -130,7 +130,10 @@ def what_the_setter_refuses() -> None:
     expect(stand.failed, [(1, "pool_timeout", 2.0 + 2147483.647)])
 
 
-@HIKARICP.check("Start: one connection synchronously (failure aborts), the rest in the background", "after one attempt")
+@HIKARICP.check(
+    "Start: one connection synchronously (failure aborts), the rest in the background", "after one attempt",
+    "within 1.1 ms",
+)  # fmt: skip
 def a_start_makes_one_connection() -> None:
     stand = Stand()
     pool = stand.pool()

@@ -93,6 +93,8 @@ class CommandThread:
         began_at_s = env.now
         resident = wait = None
         is_sent = False
+        if client.link is not None:
+            client.meet()
         try:
             while True:
                 if not client.is_connected:

@@ -96,10 +96,11 @@ class Client:
         self._timer = Timer(env, self._attempt)
         self._waiting: dict[Light, None] = {}
         self._lost_at_s = lost_at_s
-        self.is_connected = is_up()
+        self._lives = 0 if owner is None or not owner.deaths.total else -1
+        """The life of the process that is connected, or was when Redis died; -1 where none was."""
+        self.is_connected = is_up() and (link is None or self.has_watchdog)
         self.is_deserted = False
         """Nobody will ask any more: the watchdog gives up once no command waits for it."""
-        self._lives = 0 if owner is None or not owner.deaths.total else -1
         self._locals: dict[str, tuple[int, LocalCache]] = {}
         self._locks: dict[str, Permits] = {}
 
@@ -127,9 +128,15 @@ class Client:
         self._lost_at_s = self._env.now
         self._losses += 1
         owner = self.owner
-        self._lives = 0 if owner is None else owner.deaths.total if owner.is_started else -1
         if self.link is not None:
             self._env.start(self._reconnect(self.link, self._losses))
+        elif owner is not None:  # where connecting takes no time, a process is connected as soon as it is there
+            self._lives = owner.deaths.total if owner.is_started else -1
+
+    def meet(self) -> None:
+        """A command comes, across a link: a process that has been started since has no connection yet."""
+        if self.is_connected and not self.has_watchdog:
+            self.is_connected = self._has_missed_it = False
 
     def can_retry(self) -> None:
         """Redis is about to be up again: the next attempt to connect will succeed."""
@@ -206,6 +213,7 @@ class Client:
                 if not (yield from self._is_reached(link)):
                     raise CacheUnavailable(self._path)
                 self.is_connected = True
+                self._lives = 0 if self.owner is None else self.owner.deaths.total
         finally:
             turn.release()
 

@@ -11,6 +11,7 @@ from experiments.validation.redis_stand import Host, Stand
 from models.cache import EMPTY_BYTES, Client, Entries, Entry, Evictor, LocalCache, LocalCacheSpec, Table
 from models.cache.table import mix
 from models.link import Link, LinkSpec, Trouble
+from models.outcomes import CacheUnavailable
 from models.spec import Context
 from sim.probe import NullProbe
 from sim.streams import Streams
@@ -150,6 +151,26 @@ def test_an_answer_that_is_on_its_way_arrives_whatever_becomes_of_redis() -> Non
     stand.host.die(stand.redis)
     stand.env.run(until=1.0)
     assert (result.error, result.ended_s) == (None, pytest.approx(0.021))
+
+
+def test_a_process_that_was_started_anew_connects_with_its_first_command() -> None:
+    """SYN and its answer, then the command and its own; where nothing gets through, 10 s and no connection."""
+    stand = Stand()
+    owner, client, link = across_a_link(stand)
+    owner.die()
+    owner.is_up = True
+    first, second = stand.do("lookup", 1, client), stand.do("lookup", 1, client)
+    stand.env.run(until=1.0)
+    assert [first.ended_s, second.ended_s] == pytest.approx([0.04, 0.04])
+    later = stand.do("lookup", 1, client)
+    stand.env.run(until=2.0)
+    assert later.ended_s == pytest.approx(1.02)
+    owner.die()
+    link.suffer(Trouble(is_cut=True))
+    owner.is_up = True
+    cut_off = stand.do("lookup", 1, client)
+    stand.env.run(until=20.0)
+    assert (type(cut_off.error), cut_off.ended_s) == (CacheUnavailable, 12.0)
 
 
 def test_who_will_never_be_asked_again_reconnects_no_longer_than_somebody_waits() -> None:
