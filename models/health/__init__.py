@@ -6,10 +6,11 @@ Models   Docker's HEALTHCHECK marks a replica unhealthy after so many failures i
          replica, so one that is saturated fails its probes. A replica that is stopped with grace takes no new
          connections and finishes what it has, until Spring's limit or Docker's SIGKILL.
 Units    Seconds.
-Source   Docker 27, moby daemon/health.go (interval 30 s, timeout 30 s, 3 retries, start interval 5 s; a failure in the
-         start period does not count, a success ends it); Kubernetes 1.31, pkg/apis/core/v1/defaults.go (period 10 s,
-         timeout 1 s, failure threshold 3, success threshold 1), pkg/kubelet/prober/worker.go (a first delay at random
-         within the period; a failed liveness probe resets its count); Spring Boot 2.7 server.shutdown=immediate,
+Source   Docker 27, moby daemon/health.go (interval 30 s from the end of one check to the next, timeout 30 s, 3 retries,
+         start interval 5 s; a failure in the start period does not count, a success ends it); Kubernetes 1.31,
+         pkg/apis/core/v1/defaults.go (period 10 s, timeout 1 s, failure threshold 3, success threshold 1),
+         pkg/kubelet/prober/worker.go (a first delay at random within the period, then one probe at a time by a ticker;
+         a failed liveness probe resets its count); Spring Boot 2.7 server.shutdown=immediate,
          spring.lifecycle.timeout-per-shutdown-phase 30 s, TomcatGracefulShutdown.java (asks every 50 ms); moby
          daemon/stop.go (10 s, then SIGKILL).
 Omits    Startup probes, Docker's start interval; Kubernetes' own back-off between restarts: Docker's rule restarts;

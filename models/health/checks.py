@@ -54,17 +54,21 @@ class Streak:
 
 
 class _Probing:
-    """One kind of probe of one replica: a timer, and a request at each of its instants while the replica has one."""
+    """One kind of probe of one replica, one at a time: a timer, and a request when it is due."""
 
     def __init__(
         self, context: Context, replica: Replica, service: str, period_s: float, limit_s: float, first_s: float,
-        tell: Callable[[bool], None],
+        is_ticking: bool, tell: Callable[[bool], None],
     ) -> None:  # fmt: skip
+        """`is_ticking`: every period, or at once where the answer took longer than that (kubelet); else a period after
+        the answer (Docker)."""
         self._env = context.env
         self._replica = replica
         self._visit = Visit(service, HEALTH)
         self._period_s = period_s
         self._first_s = first_s
+        self._is_ticking = is_ticking
+        self._due_s = 0.0
         self._limit = TimeLimit(context.env, limit_s)
         self._tell = tell
         self._timer = Timer(context.env, self._ask)
@@ -74,7 +78,8 @@ class _Probing:
     def begin(self, delay_s: float) -> None:
         """The replica has started: the first probe comes after its delay."""
         if not self._is_deserted:
-            self._timer.arm(self._env.now + delay_s + self._first_s)
+            self._due_s = self._env.now + delay_s + self._first_s
+            self._timer.arm(self._due_s)
 
     def cease(self) -> None:
         """The replica is gone."""
@@ -85,7 +90,6 @@ class _Probing:
         self._timer.disarm()
 
     def _ask(self) -> None:
-        self._timer.arm(self._env.now + self._period_s)
         self._env.start_now(self._probe(self._replica.host.deaths.total))
 
     def _probe(self, life: int) -> Activity:
@@ -98,7 +102,19 @@ class _Probing:
         if self._replica.host.deaths.total == life and not self._is_deserted:  # else the answer is another's
             if not well:
                 self._failures.add()
+            self._come_again()
             self._tell(well)
+
+    def _come_again(self) -> None:
+        """Of the ticks that passed while a probe was under way, Go's ticker keeps one and drops the others."""
+        now, period_s = self._env.now, self._period_s
+        if not self._is_ticking:
+            self._timer.arm(now + period_s)
+            return
+        self._due_s += period_s
+        if self._due_s < now:
+            self._due_s += int((now - self._due_s) / period_s) * period_s
+        self._timer.arm(max(now, self._due_s))
 
 
 class Checker:
@@ -124,7 +140,8 @@ class Checker:
         self._unhealthy = context.probe.count(f"{context.path}.unhealthy")
         if isinstance(spec, DockerHealthSpec):
             self._streaks["health"] = Streak(spec.retries, 1, True)
-            probing = _Probing(context, replica, service, spec.interval, spec.timeout, spec.interval, self._marked)
+            every_s, limit_s = spec.interval, spec.timeout
+            probing = _Probing(context, replica, service, every_s, limit_s, every_s, False, self._marked)
             self._probings.append((probing, 0.0))
         else:
             self._kubernetes(spec, service)
@@ -140,7 +157,7 @@ class Checker:
                 at = self._context.at(name)
                 self._streaks[name] = Streak(probe.failure_threshold, probe.success_threshold, True)
                 first_s = at.streams.sequence(f"{at.path}.phase").next() * probe.period
-                probing = _Probing(at, self._replica, service, probe.period, probe.timeout, first_s, tell)
+                probing = _Probing(at, self._replica, service, probe.period, probe.timeout, first_s, True, tell)
                 self._probings.append((probing, probe.initial_delay))
 
     # lives

@@ -39,7 +39,9 @@ class DockerHealthSpec(Spec):
     """Docker's HEALTHCHECK."""
 
     kind: Literal["docker"] = "docker"
-    interval: PositiveDuration = Field(default=30.0, description="Between checks. Docker's default: 30s.")
+    interval: PositiveDuration = Field(
+        default=30.0, description="From the end of a check to the next one. Docker's default: 30s."
+    )
     timeout: PositiveDuration = Field(default=30.0, description="A check that takes longer fails. Default: 30s.")
     retries: PositiveInt = Field(default=3, description="Failures in a row that make it unhealthy. Default: 3.")
     start_period: NonNegativeDuration = Field(

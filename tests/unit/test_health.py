@@ -63,7 +63,7 @@ DOCKER = {"kind": "docker", "interval": "10s", "timeout": "2s", "retries": 3}
 def test_docker_marks_what_does_not_answer_and_lets_it_be(play: PlayFixture) -> None:
     game = play(system({"health": DOCKER}, faults=hang("5s", "60s")), [0.0, 100.0])
     game.until(None).end()
-    assert said(game) == [(32.0, "unhealthy"), (70.001, "healthy")]
+    assert said(game) == [(36.0, "unhealthy"), (70.001, "healthy")]
     assert game.system.containers["services.shop.replica-1"].deaths.total == 0
 
 
@@ -71,7 +71,7 @@ def test_what_is_marked_is_restarted_where_something_sees_to_that(play: PlayFixt
     health = {**DOCKER, "restart_unhealthy": True}
     game = play(system({"health": health, "start_wait": "3s"}, faults=hang("5s", "1h")), [0.0, 100.0])
     found = game.until(None).end()
-    assert said(game) == [(32.0, "unhealthy"), (32.0, "killed, unhealthy"), (35.0, "up again")]
+    assert said(game) == [(36.0, "unhealthy"), (36.0, "killed, unhealthy"), (39.0, "up again")]
     assert [row["status"] for row in found] == [200, 200]
 
 
@@ -83,8 +83,8 @@ def test_failures_in_the_start_period_do_not_count(play: PlayFixture) -> None:
         game.until(None).end()
         return [t for t, text in said(game) if text == "unhealthy"]
 
-    assert marks("0s") == [33.1]
-    assert marks("15s") == [43.1], "the check at 11.1 s failed for nothing"
+    assert marks("0s") == [37.1]
+    assert marks("15s") == [49.1], "the check at 11.1 s failed for nothing"
 
 
 # --- Kubernetes ---
@@ -97,6 +97,16 @@ def test_a_replica_that_fails_its_liveness_probe_is_restarted(play: PlayFixture)
     notes = said(game)
     assert [text for _, text in notes] == ["failed its liveness probe", "killed, unhealthy", "up again"]
     assert 26.0 < notes[0][0] < 36.1, "three probes 10 s apart, each given 1 s, from a phase of their own"
+
+
+def test_probes_of_a_kind_come_one_after_the_other(play: PlayFixture) -> None:
+    """Each waits 5 s for an answer, and the next is not sent before, though one is due every 2 s."""
+    liveness = {"period": "2s", "timeout": "5s"}
+    game = play(system({"health": {"kind": "kubernetes", "liveness": liveness}}, faults=hang("5s", "1h")), [0.0, 100.0])
+    game.until(None).end()
+    at_s, text = said(game)[0]
+    assert text == "failed its liveness probe"
+    assert 20.0 <= at_s < 22.0
 
 
 def test_a_saturated_replica_fails_its_liveness_probe_and_dies_of_it(play: PlayFixture) -> None:
