@@ -59,7 +59,7 @@ class LinkSpec(Spec):
     keep_alive: bool = Field(
         default=True,
         description="Requests use connections that are open. false: each opens its own, one round trip more, and a "
-        "lost SYN costs 1s, then 2s and so on. Nginx always opens its own; commands and queries never do.",
+        "lost SYN costs 1s, then 2s and so on. Nginx goes by its own settings; commands and queries never do.",
     )
 
     @model_validator(mode="after")
@@ -128,9 +128,9 @@ class Link:
 
     # messages
 
-    def there(self) -> Activity:
-        """A request. Raises `Unreachable`."""
-        if self._handshakes:
+    def there(self, opens: bool = False) -> Activity:
+        """A request. Raises `Unreachable`. `opens`: on a connection of its own, unless the link keeps them alive."""
+        if opens and self._handshakes:
             yield from self.connect()
         yield from self._cross(self._rto_s, DATA_ATTEMPTS, inf)
         while self.gate.is_shut:
@@ -181,15 +181,17 @@ class Hop(Protocol):
 class LinkedHop:
     """A hop at the other end of a link. `caller`: the path of who asks; its own death needs no network."""
 
-    __slots__ = ("_caller", "_hop", "_link")
+    __slots__ = ("_caller", "_hop", "_link", "_opens")
 
-    def __init__(self, link: Link, caller: str, hop: Hop) -> None:
+    def __init__(self, link: Link, caller: str, hop: Hop, opens: bool = True) -> None:
+        """`opens`: whether the connections are the link's business, not the caller's."""
         self._link = link
         self._caller = caller
         self._hop = hop
+        self._opens = opens
 
     def handle(self, request: Request, visit: Visit) -> Activity:
-        yield from exchange(self._link, self._caller, request, self._hop.handle(request, visit))
+        yield from exchange(self._link, self._caller, request, self._hop.handle(request, visit), self._opens)
 
 
 class LinkedReplica(LinkedHop):
@@ -197,8 +199,8 @@ class LinkedReplica(LinkedHop):
 
     __slots__ = ("_replica",)
 
-    def __init__(self, link: Link, caller: str, replica: Any) -> None:
-        super().__init__(link, caller, replica)
+    def __init__(self, link: Link, caller: str, replica: Any, opens: bool = True) -> None:
+        super().__init__(link, caller, replica, opens)
         self._replica = replica
 
     @property
@@ -289,10 +291,10 @@ class LinkedDatabase:
         return exchange(self._link, self._caller, None, self._database.ping(connection, demand_s))
 
 
-def exchange(link: Link, caller: str, request: Request | None, work: Activity) -> Activity:
+def exchange(link: Link, caller: str, request: Request | None, work: Activity, opens: bool = False) -> Activity:
     """Ask across a link, let the other end do `work`, and hear of it across the link: what it returns, or its
     failure."""
-    yield from _on_the_way(link, request, link.there())
+    yield from _on_the_way(link, request, link.there(opens))
     failure: CallFailure | None = None
     value = None
     try:

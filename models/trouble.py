@@ -103,8 +103,11 @@ class Network:
         return service if link is None else LinkedService(link, caller, service)
 
     def replicas(self, caller: str, service: Any, name: str) -> Sequence[Any]:
+        """Of a service, as nginx sees them: it shakes hands itself, by its own rules."""
         link = self.link(caller, f"services.{name}")
-        return service.replicas if link is None else [LinkedReplica(link, caller, each) for each in service.replicas]
+        if link is None:
+            return service.replicas  # type: ignore[no-any-return]
+        return [LinkedReplica(link, caller, each, opens=False) for each in service.replicas]
 
     def database(self, caller: str, database: Any, name: str) -> Any:
         link = self.link(caller, f"databases.{name}")

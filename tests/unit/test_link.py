@@ -50,7 +50,8 @@ def test_a_message_takes_its_delay() -> None:
 
 def test_a_request_that_opens_a_connection_pays_a_round_trip_more() -> None:
     env = Environment()
-    assert crossing_s(env, link(env, delay="5ms", keep_alive=False)) == pytest.approx(0.015)
+    made = link(env, delay="5ms", keep_alive=False)
+    assert crossing_s(env, made, made.there(opens=True)) == pytest.approx(0.015)
 
 
 def test_lost_segments_come_after_linux_retransmission_times() -> None:
@@ -157,6 +158,16 @@ def test_every_pair_that_speaks_can_have_a_network_between(play: PlayFixture, be
     slower = row(play, system({"wire": {"between": list(between), "delay": "10ms"}}, through))
     assert slower["status"] == 200
     assert slower["latency_s"] - plain == pytest.approx(0.01 * WAY[between])
+
+
+@pytest.mark.parametrize("between", WAY)
+def test_only_hops_open_a_connection_for_every_request(play: PlayFixture, between: tuple[str, str]) -> None:
+    """Nginx has opened one already; commands, queries and logins use theirs."""
+    wire = {"between": list(between), "delay": "10ms"}
+    kept = row(play, system({"wire": wire}, ["gateway", "nginx"]))["latency_s"]
+    fresh = row(play, system({"wire": {**wire, "keep_alive": False}}, ["gateway", "nginx"]))["latency_s"]
+    hops = {("client", "gateway"), ("gateway", "load_balancers.nginx"), ("services.shop", "services.back")}
+    assert fresh - kept == pytest.approx(0.02 if between in hops else 0.0)
 
 
 @pytest.mark.parametrize(
