@@ -302,15 +302,28 @@ class Words:
 
 EVIDENCE_IN_KOREAN: Final = (
     (
-        r"cores (\S+) busy, (\S+) threads waiting for one on average",
+        r"cores (\S+ %) busy, (\S+) threads waiting for one on average",
         "코어 사용률 {0}, 평균 {1}개 스레드가 코어를 기다림",
     ),
-    (r"memory peaks at (\S+), (\S+) kills", "메모리 최대 {0}, 강제 종료 {1}회"),
-    (r"(\S+) of its quota used, throttled (\S+) of the time", "할당량의 {0} 사용, 시간의 {1} 동안 멈춤"),
+    (r"memory peaks at (\S+ %), (\S+) kills", "메모리 최대 {0}, 강제 종료 {1}회"),
+    (r"(\S+ %) of its quota used, throttled (\S+ %) of the time", "할당량의 {0} 사용, 시간의 {1} 동안 멈춤"),
     (r"killed (\S+) times", "강제 종료 {0}회"),
-    (r"refuses (\S+) of requests", "요청의 {0} 거절"),
+    (r"refuses (\S+ %) of requests", "요청의 {0} 거절"),
+    (r"refuses (\S+ %) of requests, holds (\S+ %)", "요청의 {0} 거절, {1} 지연"),
     (
-        r"(\S+) in use, (\S+) refused or given up, mean wait (\S+) ms",
+        r"refuses (\S+ %) of requests, holds (\S+ %) for (\S+) ms on average",
+        "요청의 {0} 거절, {1} 지연(평균 {2} ms)",
+    ),
+    (
+        r"refuses (\S+) writes, evicts (\S+) entries in (\S+) stores",
+        "쓰기 {0}회 거절, 저장 {2}회 중 항목 {1}개 제거",
+    ),
+    (
+        r"heap full for (\S+) requests, stopped by its collector (\S+ %) of the time",
+        "요청 {0}개에서 힙 부족, 시간의 {1} 동안 GC로 멈춤",
+    ),
+    (
+        r"(\S+ %) in use, (\S+ %) refused or given up, mean wait (\S+) ms",
         "사용률 {0}, 거절 또는 포기 {1}, 평균 대기 {2} ms",
     ),
 )

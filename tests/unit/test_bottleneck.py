@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from experiments.bottleneck import binding, candidates, describe, relaxed
+from experiments.dashboard.texts import Words
 from models.assembly import Limit
 from sim.quantities import parse_rate
 
@@ -128,6 +130,22 @@ def test_an_open_connection_is_not_a_busy_one() -> None:
     assert first(connections={}) is None
     ranked = candidates([CONNECTIONS], tree())
     assert ranked[0].use == 0.0
+
+
+def test_the_dashboard_says_all_evidence_in_korean_too() -> None:
+    cache = Limit("caches.redis", "caches.redis.maxmemory", "cache_memory")
+    figures = tree(rate={"refused": 5, "refused_share": 0.005})
+    figures["caches"] = {"caches.redis": {"oom_errors": 1, "evicted": 2, "classes": {"items": {"stores": 9}}}}
+    found = candidates([*ALL, cache], figures)
+    for mean in ({"mean_held_ms": 12.0}, {"mean_held_ms": None}):
+        held = {"refused_share": 0.1, "refused": 5, "held": 7, "held_share": 0.2, **mean}
+        found += candidates([RATE], tree(rate=held))
+    assert {each.limit for each in found} == {*ALL, cache}
+    for each in found:
+        said = Words("ko").evidence(each.evidence)
+        assert said != each.evidence, each.evidence
+        numbers = sorted(re.findall(r"[\d.]+(?: %)?", each.evidence))
+        assert sorted(re.findall(r"[\d.]+(?: %)?", said)) == numbers
 
 
 def test_the_entry_of_the_result() -> None:
