@@ -3,7 +3,7 @@
 Models   A rule looks every `every` at the average of a series over the last `window`. Above the threshold it is
          pending, and it fires at the first evaluation at least `hold` after the one at which it became pending; one
          evaluation below resets it.
-Source   Prometheus rules/alerting.go (FIDELITY section 9).
+Source   Prometheus 2.42, rules/alerting.go.
 Omits    Scrapes: series are known exactly, in bins of time. Alertmanager's grouping and repeats.
 Checked  tests/unit/test_alerts.py, experiments/validation/prometheus.py
 """
