@@ -228,15 +228,18 @@ class Clock(_Effect):
 class _Answers:
     """The errors that a fault has replicas answer."""
 
-    __slots__ = ("after_work", "chance", "probability", "status")
+    __slots__ = ("after_work", "chance", "probability", "probe_chance", "status")
 
     def __init__(self, context: Context, probability: float, status: int, after_work: bool) -> None:
         self.chance = context.streams.uniforms(f"{context.path}.probability")
+        self.probe_chance = context.streams.sequence(f"{context.path}.probe_probability")
         self.probability = probability
         self.status = status
         self.after_work = after_work
 
     def hits(self, request: Request, visit: Visit) -> bool:
+        if request.identity < 0:  # a health probe: nobody's request, so it has no chance of its own
+            return self.probe_chance.next() < self.probability
         return self.chance.at(request.identity, visit.lane) < self.probability
 
 

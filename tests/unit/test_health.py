@@ -131,6 +131,16 @@ def test_a_replica_that_is_not_ready_is_not_chosen_until_it_is(play: PlayFixture
     assert {row["replica"] for row in found if row["t_s"] > 23} == {"shop-1", "shop-2"}
 
 
+@pytest.mark.parametrize(("probability", "share"), [(1.0, (1.0, 1.0)), (0.5, (0.35, 0.65))])
+def test_probes_are_answered_errors_too(play: PlayFixture, probability: float, share: tuple[float, float]) -> None:
+    health = {"kind": "kubernetes", "readiness": {"period": "1s", "failure_threshold": 1000}}
+    error = {"f": {"kind": "error", "target": "services.shop", "at": "0s", "probability": probability}}
+    game = play(system({"health": health}, faults=error), [0.0, 100.0])
+    game.until(None).end()
+    failures = game.recording.whole.counts["services.shop.replica-1.health.readiness.failures"]
+    assert share[0] <= failures / 100 <= share[1]
+
+
 def test_a_replica_that_has_started_is_chosen_when_it_is_ready(play: PlayFixture) -> None:
     health = {"kind": "kubernetes", "readiness": {"initial_delay": "10s", "period": "1s"}}
     crash = {"f": {"kind": "crash", "target": "services.shop.replica-1", "at": "1s"}}
