@@ -6,8 +6,8 @@ Models   Half a round trip, the request's way through the system, half a round t
          at once or after a pause, within a budget; reloads of users who tire of waiting. An attempt that is left ends
          like an abandoned request; the request goes on. Patience covers all attempts.
 Source   Resilience4j 2.3 TimeLimiterImpl.java (a caller that leaves frees itself, not the work behind it); curl 8 docs
-         (--retry: what is retried); botocore 1.40 retries/standard.py (attempts, pauses); Finagle 24.2 RetryBudget; RFC 9110, 9.2.2 (what
-         may be repeated). Patience and reloads are assumed.
+         (--retry: what is retried); botocore 1.40 retries/standard.py (attempts, pauses); Finagle 24.2 RetryBudget;
+         RFC 9110, 9.2.2 (what may be repeated). Patience and reloads are assumed.
 Omits    Connection set-up, Retry-After, hedging (a second attempt while the first one still counts).
 Checked  tests/unit/test_client.py, tests/unit/test_retries.py, tests/unit/test_retry_budget.py,
          tests/properties/test_retries_properties.py, tests/e2e/test_fields.py

@@ -5,7 +5,7 @@ Models   A request burns the gateway's CPU on one of its event loops and passes 
          by every try. When the client leaves, the gateway lets go at once (its chain is cancelled), while the service
          works on.
 Source   Spring Cloud Gateway: filters run in the order of configuration (FilteringWebHandler.java), HttpClient has no
-         response time limit and an ELASTIC pool by default (HttpClientProperties.java); limiters, breakers: docs/conformance.md.
+         response time limit and an ELASTIC pool by default (HttpClientProperties.java).
 Omits    Where no client leaves and there is no time limit, a gateway that dies takes the work behind it along.
          Connecting to the services, headers, filters of single routes that take turns with default filters.
 Checked  tests/unit/test_gateway.py, tests/unit/test_gateway_filters.py, experiments/validation/gateway_filters.py,

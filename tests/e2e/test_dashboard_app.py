@@ -327,5 +327,5 @@ def test_every_text_is_there_in_both_languages() -> None:
         fields = [set(re.findall(r"{(\w+)}", text)) for text in texts]
         assert fields[0] == fields[1], name
     korean = Words("ko")
-    assert korean.evidence("memory peaks at 71%, 0 kills") == "메모리 최대 71%, 강제 종료 0회"
+    assert korean.evidence("memory peaks at 71 %, 0 kills") == "메모리 최대 71 %, 강제 종료 0회"
     assert korean.progress("replication 1 of 3") == "반복 3회 중 1회"
