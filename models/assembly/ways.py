@@ -27,7 +27,9 @@ def way(site: Site, entrance: Entrance | None, route: RouteSpec) -> tuple[Any, V
     if "gateway" in through:
         assert entrance is not None
         hop = _pooled(site, entrance, hop, balancer, service)
-        first: Any = entrance.gateway.route_to(hop, service, target, balancer is not None, is_left)
+        wire = site.network.link("gateway", target)
+        link = None if wire is None else wire.path
+        first: Any = entrance.gateway.route_to(hop, service, target, balancer is not None, is_left, link)
         first = first if entrance.jvm is None else JavaRoute(entrance.jvm, first)
         return site.network.hop("client", "gateway", first), visit
     return (hop if balancer is not None or not is_left else _Detached(site.context.env, hop)), visit

@@ -28,6 +28,7 @@ from models.outcomes import (
     InstanceDied,
     PoolTimeout,
     TimeLimitExceeded,
+    Unreachable,
 )
 from models.request import Request, Visit
 from models.spec import Context
@@ -83,13 +84,17 @@ class PermitStage:
 
 
 class Sight:
-    """What the filters of one route can tell of a failure. `target`: the path of what the route leads to."""
+    """What the filters of one route can tell of a failure. `target`: the path of what the route leads to; `link`: that
+    of the network on the way there, where there is one."""
 
-    __slots__ = ("_gateway", "_target")
+    __slots__ = ("_below_gateway", "_below_target", "_gateway", "_link", "_target")
 
-    def __init__(self, gateway: str, target: str) -> None:
+    def __init__(self, gateway: str, target: str, link: str | None = None) -> None:
         self._gateway = gateway
+        self._below_gateway = f"{gateway}."
         self._target = target
+        self._below_target = f"{target}."
+        self._link = link
 
     def is_end(self, failure: CallFailure) -> bool:
         """Nobody is there any more to make anything of it: the client has left, or the gateway itself has died."""
@@ -99,13 +104,15 @@ class Sight:
         """io, timeout or other where there was no answer; None: the failure is an answer with its status."""
         if isinstance(failure, _ERRORS):
             return "other"
-        if failure.path == self._gateway or failure.path.startswith(f"{self._gateway}."):
+        path = failure.path
+        if path == self._gateway or path.startswith(self._below_gateway):
             if isinstance(failure, CircuitOpen):
                 return "other"
             return "timeout" if isinstance(failure, TimeLimitExceeded | PoolTimeout) else None
-        if isinstance(failure, ConnectionRefused | InstanceDied) and failure.path.startswith(self._target):
-            return "io"
-        return None
+        if isinstance(failure, ConnectionRefused | InstanceDied):
+            return "io" if path == self._target or path.startswith(self._below_target) else None
+        # TCP that gives up is an IOException, unless it did so between others, further on
+        return "io" if isinstance(failure, Unreachable) and path == self._link else None
 
 
 _ERRORS = (StatusListed, RetriesTimedOut, KeyResolverFailed)
@@ -296,6 +303,10 @@ class _RetryStage:
                 pause_s = self._filter.pause_s(tries, failure, error, visit.method)
                 tries.paused(error, pause_s)
             if pause_s:
-                yield pause_s
+                paused_at_s = self._env.now
+                try:
+                    yield pause_s
+                finally:
+                    request.delay_s += self._env.now - paused_at_s
             attempt = visit.again(attempt.lane + LANES_PER_TRY)
             yield from self._burn(request, attempt)

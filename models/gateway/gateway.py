@@ -60,10 +60,12 @@ class Gateway:
 
     # The way of a route is put together when the system is built
 
-    def route_to(self, hop: Stage, service: str, target: str, is_proxy: bool, is_left: bool) -> GatewayRoute:
+    def route_to(
+        self, hop: Stage, service: str, target: str, is_proxy: bool, is_left: bool, link: str | None = None
+    ) -> GatewayRoute:
         """The way through the gateway to `hop`, for requests to `service`. `target`: the path of what is there.
         `is_proxy`: it stops when the gateway hangs up, a service works on. `is_left`: callers may leave before the
-        answer."""
+        answer. `link`: the path of the network between, where there is one."""
         spec = self._spec
         order = [name for name in spec.order if self._concerns(name, service)]
         has_limits = spec.response_timeout is not None or any(
@@ -73,7 +75,7 @@ class Gateway:
         if spec.response_timeout is not None:
             way = _Waiting(self._env, self.path, way, spec.response_timeout)
         limiters, bulkhead, rest = self._front(order, service)
-        sight = Sight(self.path, target)
+        sight = Sight(self.path, target, link)
         for name in reversed(rest):
             way = self._stage(name, service, way, sight)
         return GatewayRoute(self, way, limiters, bulkhead)

@@ -115,6 +115,37 @@ def test_a_call_that_finds_nobody_counts_and_gives_its_permit_back(play: PlayFix
         assert moved == [(2.0, "OPEN"), (3.5, "HALF_OPEN"), (3.5, "OPEN"), (5.0, "HALF_OPEN"), (5.01, "CLOSED")]
 
 
+def test_what_its_service_does_not_reach_is_an_answer_of_the_service(play: PlayFixture) -> None:
+    """Also where the one that is down has a name that begins like the service's own."""
+    down = {"kind": "crash", "target": "services.api2", "at": "0s", "lasts": "100s"}
+    again = {"series": ["client_error"], "exceptions": ["io"]}
+    document = system({"retries": {"again": again}}, faults={"down": down})
+    document["services"]["api2"] = document["services"]["api"]
+    call = {"kind": "call", "service": "api2", "endpoint": "get"}
+    document["services"]["api"] = {"machine": "vm", "endpoints": {"get": {"steps": [call]}}}
+    game = play(document, [1.0]).until(None)
+    assert ends(game.end()) == [(502, 0.0)]
+    assert game.recording.whole.counts["gateway.retries.again.retries"] == 0
+
+
+def test_a_network_that_lets_nothing_through_is_an_error_and_no_answer(play: PlayFixture) -> None:
+    guard = {"sliding_window_size": 1, "time_limit": None, "slow_call_duration_threshold": "1h",
+             "fallback": {"cpu": "0s"}}  # fmt: skip
+    cut = {"kind": "partition", "between": ["gateway", "services.api"], "at": "0s"}
+    game = play(system({"circuit_breakers": {"guard": guard}}, faults={"cut": cut}), [1.0]).until(None)
+    assert ends(game.end()) == [(200, pytest.approx(924.6))]
+    assert [change.after for change in game.system.breakers[BREAKER].transitions] == ["OPEN"]
+
+
+def test_pauses_between_tries_are_accounted_for(play: PlayFixture) -> None:
+    down = {"kind": "crash", "target": "services.api", "at": "0s", "lasts": "1200ms"}
+    gateway = {"retries": {"again": {"retries": 2, "backoff": {"first": "100ms"}}}}
+    game = play(system(gateway, delay="500ms", faults={"down": down}), [1.0]).until(None)
+    assert ends(game.end()) == [(200, pytest.approx(0.8))]
+    split = game.recording.requests.split()
+    assert split is not None and split.parts_s["delay"] == pytest.approx(0.8)
+
+
 def test_a_gateway_that_dies_retries_nothing(play: PlayFixture) -> None:
     game = play(system({"retries": {"again": {}}, "circuit_breakers": {"guard": {"time_limit": "10s"}}}), [0.0])
     game.until(0.5)
