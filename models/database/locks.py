@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 
 from models.outcomes import DeadlockDetected, LockTimeout
-from models.request import Request
 from models.spec import Context
 from sim.environment import Activity, Environment, Light
 from sim.patience import Deadlines
@@ -80,8 +79,8 @@ class RowLocks:
         self._deadlocks = context.probe.count(f"{path}.deadlocks")
         self._waits = context.probe.tally(f"{path}.lock_wait_s")
 
-    def take(self, row: Row, transaction: Transaction, request: Request) -> Activity:
-        """Lock `row` for `transaction`. Raises `LockTimeout`, `DeadlockDetected`. Waiting adds to `request.wait_s`."""
+    def take(self, row: Row, transaction: Transaction) -> Activity:
+        """Lock `row` for `transaction`. Raises `LockTimeout`, `DeadlockDetected`."""
         lock = self._held.get(row)
         if lock is None:
             lock = self._held[row] = _Lock(row, transaction)
@@ -102,9 +101,7 @@ class RowLocks:
         try:
             yield
         finally:
-            waited_s = env.now - began_at_s
-            request.wait_s += waited_s
-            self._waits.observe(waited_s)
+            self._waits.observe(env.now - began_at_s)
 
     def release(self, transaction: Transaction) -> None:
         """The transaction has ended: whoever waited longest for each of its rows has the lock at this instant."""

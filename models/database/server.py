@@ -201,7 +201,7 @@ class Postgres(Connections):
                 if row is not None:
                     transaction.rows.append(row)
             if opened is None:
-                yield from self._commit(request, transaction)
+                yield from self._commit(request, connection, transaction)
         finally:
             if watch is not None:
                 watch.light = None
@@ -211,16 +211,19 @@ class Postgres(Connections):
                 self._rest(connection, opened)
 
     def _lock(self, connection: Connection, row: Any, transaction: Transaction, request: Request) -> Activity:
-        host = self.host
+        env, host = self._env, self.host
+        began_at_s = env.now
         resident = host.enter()
         try:
-            yield from self._locks.take(row, transaction, request)
+            yield from self._locks.take(row, transaction)
         except InstanceDied as death:
             if death.path != host.path:
                 raise
             self._lose(connection)
         finally:
             host.leave(resident)
+            if connection.epoch != CLOSED:
+                request.wait_s += env.now - began_at_s
 
     # Transactions
 
@@ -239,7 +242,7 @@ class Postgres(Connections):
         if connection.epoch != self.epoch:
             self._lose(connection)
         try:
-            yield from self._commit(request, transaction)
+            yield from self._commit(request, connection, transaction)
         finally:
             self._locks.release(transaction)
 
@@ -254,7 +257,7 @@ class Postgres(Connections):
         transaction.statements += 1
         self._locks.release(transaction)
 
-    def _commit(self, request: Request, transaction: Transaction) -> Activity:
+    def _commit(self, request: Request, connection: Connection, transaction: Transaction) -> Activity:
         """What was written goes to the standbys; the synchronous one is waited for."""
         if not transaction.replay_s:
             return
@@ -263,11 +266,11 @@ class Postgres(Connections):
         ]
         for standby, commit in sent:
             if standby is self._sync:
-                yield from self._await(standby, commit, request)
+                yield from self._await(standby, commit, request, connection)
         for standby, commit in sent:
             standby.expose(commit)
 
-    def _await(self, standby: Replay, commit: Commit, request: Request) -> Activity:
+    def _await(self, standby: Replay, commit: Commit, request: Request, connection: Connection) -> Activity:
         """Wait for the synchronous standby, however long it takes."""
         began_at_s = self._env.now
         resident = self.host.enter()
@@ -280,7 +283,8 @@ class Postgres(Connections):
         finally:
             self.host.leave(resident)
             waited_s = self._env.now - began_at_s
-            request.db_s += waited_s
+            if connection.epoch != CLOSED:
+                request.db_s += waited_s
             self._commit_waits.observe(waited_s)
 
     # What the server does by itself

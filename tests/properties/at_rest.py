@@ -174,7 +174,7 @@ def _row_locks(locks: RowLocks) -> Iterator[str]:
 def _replay(replay: Replay) -> Iterator[str]:
     if replay._host.is_started:
         yield from _differ(
-            backlog=(len(replay._backlog), 0), unreplayed=(len(replay._newest), 0), returning=(replay._returning, []),
+            backlog=(len(replay._backlog), 0), unreplayed=(len(replay._newest), 0), awaiting=(replay._awaiting, {}),
             is_working=(replay._is_working, False), lag=(replay.added_lag_s, 0.0),
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.validation.databases import Stand
-from experiments.validation.postgresql import ROWS
+from experiments.validation.postgresql import ROWS, Client
 from models.connection_pool import HikariSpec
 from models.link import Link, LinkedDatabase, LinkSpec
 from models.outcomes import CallFailure, ClientGone, SocketTimeout
@@ -66,6 +66,20 @@ def test_a_transaction_that_was_left_keeps_its_locks_until_the_statement_ends() 
     assert log[0][1] == pytest.approx(1.1001, abs=1e-6)
     assert log[1][1] == pytest.approx(0.1 + 0.0001 + 5.01 + 0.0001, abs=1e-6)
     assert bench.database.open_connections == pool.total == 2
+
+
+@pytest.mark.parametrize("keeps_waiting", ["a row", "a standby"])
+def test_what_the_server_waits_for_after_its_client_has_left_is_nobodys_time(keeps_waiting: str) -> None:
+    standby = {"synchronous_standby": "standby"} if keeps_waiting == "a standby" else {}
+    bench = Stand({**ROWS, **standby}, {"replication_delay": "5s" if standby else "1ms"})
+    pool = bench.pool(maximum_pool_size=1, socket_timeout="1s", max_lifetime=0)
+    pool.start_warm()
+    if not standby:
+        Client(bench, bench.database).send(0.1, "save", 5.0, in_transaction=True)
+    request = bench.borrow(pool, 0, 0.2, keep_s=0.0, query="save")
+    bench.env.run(until=20.0)
+    assert bench.failed == [(0, "socket_timeout", 1.2)]
+    assert (request.wait_s, request.db_s < 1.0 + 2e-4) == (0.0, True)
 
 
 def test_an_interrupted_client_leaves_its_statement_behind() -> None:
