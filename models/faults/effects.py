@@ -238,7 +238,7 @@ class _Answers:
         self.after_work = after_work
 
     def hits(self, request: Request, visit: Visit) -> bool:
-        if request.identity < 0:  # a health probe: nobody's request, so it has no chance of its own
+        if request.ordinal < 0:  # a health probe: no request of anybody, and each has another answer
             return self.probe_chance.next() < self.probability
         return self.chance.at(request.identity, visit.lane) < self.probability
 
