@@ -80,9 +80,9 @@ def test_the_report_says_when_a_fault_was_on(tmp_path: Path, examples: list[dict
     more = {"duration": "80s", "replications": 1, "faults": {"sick": sick}, "services": {"shop": shop}}
     found = result(tmp_path, {**examples[1], **more})
     assert found["faults"]["sick"]["spans"][0]["ends_s"] is None
-    assert found["health"]["services.shop.replica-1"] == {"failures": 6, "unhealthy": 1}
+    assert found["health"]["services.shop.replica-1"] == {"failures": 4, "unhealthy": 1}
     with open(tmp_path / "report.txt", "w") as file:
         render(found, Console(file=file, width=140))
     text = (tmp_path / "report.txt").read_text()
     assert "at 20 s: services.shop.replica-1 hangs" in text
-    assert re.search(r"shop #1 +6 +1$", text[text.index("HEALTH CHECKS") :], re.M)
+    assert re.search(r"shop #1 +4 +1$", text[text.index("HEALTH CHECKS") :], re.M)
