@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from models.cache import EMPTY_BYTES, Client, Entries, Entry, Evictor, LocalCach
 from models.cache.table import mix
 from models.link import Link, LinkSpec, Trouble
 from models.outcomes import CacheUnavailable
+from models.service.steps.cache import CacheStep
 from models.spec import Context
 from sim.probe import NullProbe
 from sim.streams import Streams
@@ -255,6 +257,22 @@ def test_a_redis_that_is_cut_off_for_good_does_not_keep_a_finished_system_going(
     running.system.caches["redis"].links["services.shop"].suffer(Trouble(is_cut=True))
     running.env.run()
     assert running.env.now < 100.0
+
+
+def test_requests_leave_nothing_behind_in_a_step_within_a_transaction(play: Any) -> None:
+    get = {"kind": "cache", "cache": "redis", "data_class": "items", "on_miss": []}
+    steps = [{"kind": "transaction", "pool": "main", "steps": [get]}]
+    shop = {"machine": "vm", "pools": {"main": {"database": "db"}}, "endpoints": {"get": {"steps": steps}}}
+    document = {**SYSTEM, "databases": {"db": {"machine": "vm"}}, "services": {"shop": shop}}
+    running = play(document, [0.1 * n for n in range(1, 21)])
+    running.until(5.0)
+    assert [row["status"] for row in running.end()] == [200] * 20
+    known = [step for step in gc.get_objects() if isinstance(step, CacheStep) and step._cache is cache_of(running)]
+    assert [len(step._clients) for step in known] == [1]
+
+
+def cache_of(running: Any) -> Any:
+    return running.system.caches["redis"]
 
 
 def test_a_synchronised_load_within_one_of_the_same_class_has_its_lock_already(play: Any) -> None:

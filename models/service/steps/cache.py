@@ -67,11 +67,12 @@ class CacheStep(Step):
         swallows = spec.on_error == "ignore" and not self._is_locked and self._writer is None
         self._look_up: Callable[..., Activity] = self._look_up_anyway if swallows else cache.lookup
         self._store: Callable[..., Activity] = self._store_anyway if swallows else cache.store
-        self._clients: dict[Replica, Any] = {}
-        """The connections of the replicas that have been here."""
+        self._clients: dict[str, Any] = {}
+        """The connections of the replicas that have been here, by name: within a transaction a replica is seen through
+        an object that is another one for each visit."""
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        client = self._clients.get(replica) or self._meet(replica)
+        client = self._clients.get(replica.name) or self._meet(replica)
         tier = self._tier
         if tier is not None and tier.hit(client, request):
             return
@@ -87,7 +88,7 @@ class CacheStep(Step):
             yield from self._load(client, request, visit, replica)
 
     def _meet(self, replica: Replica) -> Any:
-        client = self._clients[replica] = self._cache.client(replica.name, replica.host)
+        client = self._clients[replica.name] = self._cache.client(replica.name, replica.host)
         return client
 
     def _look_up_anyway(self, client: Any, request: Request, cls: str, lane: int) -> Activity:
