@@ -7,7 +7,7 @@ Units    Seconds and bytes.
 Source   Redis 7.0, src/server.c (one command thread; processCommand: eviction first, then whether the command may
          write), src/evict.c (evictionTimeProc: the rest of an eviction that was cut goes between commands).
 Omits    The way back of a command's round trip is spent before the command; one that is carried out for nobody has its
-         turn after those who wait by then.
+         turn after those who wait by then, and burns anew what it had burned when its caller gave up.
 Checked  experiments/validation/redis.py, experiments/validation/lettuce.py, tests/properties/test_cache.py
 """
 
