@@ -144,7 +144,7 @@ class Proxy:
         light = host.enter()
         try:
             began_at_s = env.now
-            demand_s = self._cpu.at(request.identity)
+            demand_s = self._cpu.at(request.identity, visit.lane)
             _ = thread.acquire() or (yield)
             try:
                 throttled_s = (yield host.run(demand_s)) or 0.0

@@ -20,6 +20,7 @@ from models.gateway.backoff import BackoffRule
 from models.gateway.failures import FallbackAnswered, KeyResolverFailed, RetriesTimedOut, StatusListed
 from models.gateway.hang_up import HangUp, LimitReached
 from models.gateway.spec import GatewayBreakerSpec, GatewayRetrySpec
+from models.listener import ConnectTimedOut
 from models.outcomes import (
     CallFailure,
     CircuitOpen,
@@ -109,7 +110,7 @@ class Sight:
             if isinstance(failure, CircuitOpen):
                 return "other"
             return "timeout" if isinstance(failure, TimeLimitExceeded | PoolTimeout) else None
-        if isinstance(failure, ConnectionRefused | InstanceDied):
+        if isinstance(failure, ConnectionRefused | ConnectTimedOut | InstanceDied):
             return "io" if path == self._target or path.startswith(self._below_target) else None
         # TCP that gives up is an IOException, unless it did so between others, further on
         return "io" if isinstance(failure, Unreachable) and path == self._link else None

@@ -264,6 +264,9 @@ class Upstream:
         try:
             yield from target.handle(request, visit)
         except CallFailure as failure:
+            wire = getattr(target, "link", None)
+            if wire is not None and failure.path == wire.path:
+                return Ending("error", failure, False, True)  # TCP gave up: that is no answer
             if failure.path == target.host.path and isinstance(failure, ConnectionRefused | InstanceDied):
                 return Ending("error", failure, False, isinstance(failure, InstanceDied))
             return Ending(_LISTED_AS.get(failure.status), failure, True, True)

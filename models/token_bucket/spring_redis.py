@@ -5,7 +5,7 @@ Models   A script on Redis refills `replenish_rate` tokens per whole second of R
 Units    Whole seconds of Redis' clock, which has a phase of its own and can be set.
 Source   Spring Cloud Gateway 5.0, META-INF/scripts/request_rate_limiter.lua (the rule) and
          filter/ratelimit/RedisRateLimiter.java (Config's setters; errors let a request pass).
-Omits    Response headers; empty keys (403).
+Omits    Response headers. Empty keys are the gateway's business (models.gateway.key_resolver).
 Checked  experiments/validation/redis_rate_limiter.py, tests/properties/test_token_bucket.py,
          tests/real/test_redis_limiter.py
 """

@@ -137,6 +137,15 @@ def test_a_network_that_lets_nothing_through_is_an_error_and_no_answer(play: Pla
     assert [change.after for change in game.system.breakers[BREAKER].transitions] == ["OPEN"]
 
 
+def test_a_service_that_accepts_nobody_gives_no_answer(play: PlayFixture) -> None:
+    """Its backlog is full until the kernel of the gateway gives up: an IOException."""
+    guard = {"sliding_window_size": 1, "time_limit": None, "fallback": {"cpu": "0s"}}
+    document = system({"circuit_breakers": {"guard": guard}}, delay="1h")
+    document["services"]["api"]["workers"] = {"kind": "tomcat", "max_connections": 1, "accept_count": 0}
+    rows = play(document, [0.0, 1.0, 2.0]).until(None).end()  # one is worked on, one in the backlog, one outside
+    assert sorted(ends(rows)) == [(200, 131.0), (200, 3600.0), (200, 7199.0)]
+
+
 def test_pauses_between_tries_are_accounted_for(play: PlayFixture) -> None:
     down = {"kind": "crash", "target": "services.api", "at": "0s", "lasts": "1200ms"}
     gateway = {"retries": {"again": {"retries": 2, "backoff": {"first": "100ms"}}}}

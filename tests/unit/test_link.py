@@ -192,6 +192,19 @@ def test_a_partition_refuses_nobody_and_callers_wait_for_their_limits(
     assert found["latency_s"] == pytest.approx(takes_s, abs=0.2)
 
 
+def test_nginx_goes_on_to_the_next_server_when_tcp_gives_up_on_an_answer(play: PlayFixture) -> None:
+    """That is an error, which it goes on after, and no answer 504, which it would not go on after."""
+    between = ["load_balancers.nginx", "services.shop"]
+    cut = {"kind": "partition", "between": between, "at": "1001ms", "lasts": "930s"}
+    document = system({}, ["gateway", "nginx"], faults={"cut": cut})
+    document["services"]["shop"]["replicas"] = 2
+    document["load_balancers"]["nginx"]["upstreams"]["shops"]["read_timeout"] = "1h"
+    document["gateway"]["response_timeout"] = "2h"
+    found = row(play, document, 1.0)
+    assert (found["status"], found["replica"]) == (200, "shop-2")
+    assert 930.0 < found["latency_s"] < 960.0
+
+
 def test_a_partition_without_limits_is_waited_out(play: PlayFixture) -> None:
     cut = {"kind": "partition", "between": ["services.shop", "services.back"], "at": "0s", "lasts": "10s"}
     found = row(play, system({}, [], faults={"cut": cut}), 1.0)

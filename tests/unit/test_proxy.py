@@ -34,7 +34,7 @@ class Server:
 class Stand:
     """An nginx before two servers."""
 
-    def __init__(self, cpu: str = "0s", upstream: dict[str, Any] | None = None, **settings: Any) -> None:
+    def __init__(self, cpu: Any = "0s", upstream: dict[str, Any] | None = None, **settings: Any) -> None:
         self.env = Environment()
         self.servers = [Server(self.env, f"s-{number}") for number in (1, 2)]
         document = {"machine": "vm", "cpu": cpu, "upstreams": {"u": {"service": "s", "connect_time": 0}}, **settings}
@@ -75,6 +75,22 @@ def test_a_worker_is_one_thread() -> None:
         stand.send(user)
     stand.env.run()
     assert max(when for _, when, _ in stand.ends) < 1.5
+
+
+def test_every_try_of_a_caller_burns_what_it_draws_itself() -> None:
+    stand = Stand(cpu={"kind": "exponential", "mean": "100ms"})
+    request, visit = Request(0, 0, 0, 0, 0, 0.0), Visit("s", "e")
+    ends: list[float] = []
+
+    def client() -> Activity:
+        for attempt in (visit, visit.again(1 << 40), visit):
+            yield from stand.proxy.handle(request, attempt)
+            ends.append(stand.env.now)
+
+    stand.env.start(client())
+    stand.env.run()
+    first, second, third = (end - start for start, end in zip([0.0, *ends], ends, strict=False))
+    assert first == pytest.approx(third) and first != pytest.approx(second)
 
 
 def test_connections_come_back_however_a_request_ends() -> None:
