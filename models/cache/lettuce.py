@@ -15,8 +15,8 @@ Source   Lettuce 6, src/main/java/io/lettuce/core: RedisURI (60 s), protocol/Con
          limit 10 s); Spring Data Redis 2.7, connection/lettuce/LettuceConnectionFactory.java (SharedConnection: the
          first connection is made by one caller at a time).
 Omits    Where no link is declared, the time of connecting; HELLO and PING after the handshake; pools of connections;
-         a gateway's event loop that is held up by its first connection; attempts to connect across a link after the last
-         request has ended.
+         a gateway's event loop that is held up by its first connection; attempts to connect across a link after the
+         last request has ended.
 Checked  experiments/validation/lettuce.py, tests/unit/test_cache_parts.py
 """
 
