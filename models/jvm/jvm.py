@@ -219,6 +219,7 @@ class Jvm:
         self._is_collecting = self._is_marking = self._has_thrown = False
         self._waiters.clear()
         self.heap = self._new_heap()
+        self._heap_level.set(float(self.heap.used))
         self._held_bytes = self.heap.touched
         self._threads = self._spare
         self._thread_level.set(self._threads)

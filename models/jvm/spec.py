@@ -39,7 +39,8 @@ class JvmSpec(Spec):
         default=0, description="The part of it that is never let go: a leak. Default 0."
     )
     max_heap: PositiveSize | None = Field(
-        default=None, description=f"-Xmx. Default: a quarter of the container's memory, half when tiny {_JDK}."
+        default=None, description="-Xmx. Default: a quarter of the container's memory, half when tiny, at least "
+        f"initial_heap {_JDK}.",
     )
     initial_heap: PositiveSize | None = Field(
         default=None, description=f"-Xms. Default: 1/64 of the container's memory, at least 8M {_JDK}."
@@ -75,6 +76,11 @@ class JvmSpec(Spec):
                 "allocation_per_request: must hold live_per_request, tenured_per_request and leak_per_request, which "
                 f"are parts of it: at least {parts} bytes, got {self.allocation_per_request}. Raise it."
             )
+        if self.max_heap is not None and self.initial_heap is not None and self.initial_heap > self.max_heap:
+            raise ValueError(
+                f"initial_heap: must be at most max_heap, {self.max_heap} bytes, got {self.initial_heap}. The "
+                "JVM would not start. Lower it."
+            )
         return self
 
 
@@ -92,7 +98,8 @@ class Ergonomics:
     def of(cls, spec: JvmSpec, cpus: int, memory_bytes: int) -> Ergonomics:
         is_server = cpus >= SERVER_CPUS and memory_bytes >= SERVER_BYTES
         collector = spec.collector or ("g1" if is_server else "serial")
-        max_heap = aligned(spec.max_heap or default_heap(memory_bytes, spec.max_ram_percentage))
+        default = max(default_heap(memory_bytes, spec.max_ram_percentage), spec.initial_heap or 0)
+        max_heap = aligned(spec.max_heap or default)
         initial_heap = min(max_heap, aligned(spec.initial_heap or max(memory_bytes // 64, LEAST_INITIAL_BYTES)))
         threads = 1 if collector == "serial" else parallel_threads(cpus)
         return cls(cpus, collector, max_heap, initial_heap, threads)

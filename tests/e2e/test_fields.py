@@ -1159,6 +1159,7 @@ HEAP = {
 }
 JAVA = {JVM: HEAP}
 """Some collections a second."""
+TIGHT = {"live_set": "100M", "allocation_per_request": "2M", "collector": "serial"}
 FILLING = {JVM: {**HEAP, "tenured_per_request": "500K"}}
 """Full ones among them."""
 COLD = {"services.shop.cold_factor": 9, "services.shop.cold_requests": 50}
@@ -1181,10 +1182,10 @@ RUNTIME = {
     "JvmSpec.live_per_request": Case({f"{JVM}.live_per_request": "500K"}, JAVA),
     "JvmSpec.tenured_per_request": Case({f"{JVM}.tenured_per_request": "200K"}, JAVA),
     "JvmSpec.leak_per_request": Case({f"{JVM}.leak_per_request": "100K"}, JAVA),
-    "JvmSpec.max_heap": Case({f"{JVM}.max_heap": "48M"}, JAVA),
+    "JvmSpec.max_heap": Case({f"{JVM}.max_heap": "128M"}, FILLING),
     "JvmSpec.initial_heap": Case({f"{JVM}.initial_heap": "16M"}, {JVM: {**HEAP, "live_set": "5M"}}),
     "JvmSpec.max_ram_percentage": Case(
-        {f"{JVM}.max_ram_percentage": 5}, {**JAVA, f"{JVM}.max_heap": GONE, f"{JVM}.initial_heap": "4G"}
+        {f"{JVM}.max_ram_percentage": 75}, {JVM: TIGHT, "services.shop.limits.memory": "512M"}
     ),
     "JvmSpec.collector": Case({f"{JVM}.collector": "g1"}, JAVA),
     "JvmSpec.pause_cpu": Case({f"{JVM}.pause_cpu": "5ms"}, JAVA),

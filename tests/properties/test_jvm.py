@@ -24,7 +24,7 @@ jvms = st.fixed_dictionaries(
         "tenured_per_request": st.just("0B"),
         "leak_per_request": st.just("0B"),
         "max_heap": st.sampled_from(["16M", "32M", "64M"]),
-        "initial_heap": st.sampled_from(["8M", "64M"]),
+        "initial_heap": st.sampled_from(["8M", "16M"]),
         "collector": st.sampled_from(["serial", "g1"]),
         "pause_cpu": st.sampled_from(["0s", "3ms", "80ms"]),
         "exit_on_out_of_memory": st.booleans(),

@@ -50,6 +50,12 @@ def test_a_share_of_the_memory_and_what_is_set() -> None:
     assert Ergonomics.of(spec(collector="g1"), 16, 512 * M).gc_threads == 13
 
 
+def test_a_heap_that_begins_larger_than_it_may_grow_is_refused() -> None:
+    with pytest.raises(ValidationError, match="initial_heap: must be at most max_heap"):
+        spec(max_heap="100M", initial_heap="101M")
+    assert Ergonomics.of(spec(max_heap=None, initial_heap="300M"), 1, 512 * M).max_heap == 300 * M
+
+
 def test_parts_of_an_allocation_are_not_more_than_it() -> None:
     with pytest.raises(ValidationError, match="allocation_per_request: must hold"):
         spec(live_per_request="600K", leak_per_request="600K")
@@ -271,6 +277,8 @@ def test_a_killed_jvm_begins_anew(play: PlayFixture) -> None:
     document = system({**EVERY, "pause_cpu": "400ms"}, limits={"memory": "200M"}, base_memory="60M")
     game = play(document, [0.0, 1.0, 1.1, 5.0]).until(1.2)
     game.system.containers["services.api.replica-1"].kill("a bug")
+    game.until(1.3)
+    assert game.system.services["api"].replicas[0]._jvm._heap_level.value == 20 * M, "and so is the level of its heap"
     rows = game.until(None).end()
     assert [row["status"] for row in rows] == [200, 502, 502, 200]
     assert rows[3]["latency_s"] == pytest.approx(0.01), "its heap is empty again"
