@@ -21,7 +21,8 @@ HIKARICP = Component(
 )
 
 CONNECT_S = 0.02
-NEAR_S = 1e-7
+NEAR_S = 2e-8
+"""Twenty waits in a row, each drawn to the nearest 2**-30 s."""
 OLD, NEW = "2.7.9", "6.0.1"
 OVERHEAD_S = 0.0011
 """What the real pool and its clock add to a connection: the measured figures exceed the model's by up to this."""

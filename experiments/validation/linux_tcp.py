@@ -50,18 +50,18 @@ def _takes_s(cut_for_s: float, crossing: Callable[[Link], Activity], delay: str 
 @LINUX_TCP.check("RTO at least 200 ms, doubling", "Sent again 0.2, 0.6, 1.4, 3.0 s after it was sent first.")
 def retransmissions() -> None:
     for cut_for_s, arrives_s in ((0.1, 0.2), (0.3, 0.6), (1.0, 1.4), (2.9, 3.0)):
-        expect(round(_takes_s(cut_for_s, Link.there)[0], 6), arrives_s)
+        expect(round(_takes_s(cut_for_s, Link.there)[0], 9), arrives_s)
 
 
 @LINUX_TCP.check("RTO = smoothed round trip + 200 ms", "With 50 ms each way, sent again after 300 ms.")
 def smoothed_round_trip() -> None:
-    expect(round(_takes_s(0.1, Link.there, delay="50ms")[0], 6), 0.35)
+    expect(round(_takes_s(0.1, Link.there, delay="50ms")[0], 9), 0.35)
 
 
 @LINUX_TCP.check("tcp_retries2 15: given up after 924.6 s", "Fifteen retransmissions, at most 120 s apart.")
 def gives_up() -> None:
     took_s, arrived = _takes_s(1e6, Link.there)
-    expect((round(took_s, 6), arrived), (924.6, False))
+    expect((round(took_s, 9), arrived), (924.6, False))
 
 
 @LINUX_TCP.check("SYN again after 1, 3, 7, 15, 31, 63 s; given up after 127 s", "tcp_syn_retries 6.")

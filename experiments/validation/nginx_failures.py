@@ -35,7 +35,10 @@ def clears() -> None:
         expect(rule.peers[0].fails > 0, is_clear, f"sent at {sent_s}")
 
 
-@check("then one probe per fail_timeout", "probes that hang: one each 6 s (5 s, counted in whole seconds)")
+@check(
+    "then one probe per fail_timeout", "probes that hang: one each 6 s (5 s, counted in whole seconds)",
+    agreement="within 0.5 s: somebody asks every 0.1 s",
+)  # fmt: skip
 def probes() -> None:
     stand = Stand({"u1": "close", "u2": 0.0}, read_timeout="20s", fail_timeout="5s")
     stand.get()

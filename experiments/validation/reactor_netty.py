@@ -35,8 +35,8 @@ def stalls() -> None:
     stand = Stand(delays, [0.0] + [0.01] * 8, users=[0, 0, 1, 2, 3, 4, 5, 6, 7]).run()
     # user 0 blocks loop 0; of the eight that follow, the two of that loop wait for it
     waits = [float(row["wait_s"]) for row in stand.rows]
-    expect([round(waits[n], 6) for n in (1, 5)], [0.09, 0.19])
-    expect([round(waits[n], 6) for n in (2, 3, 4)], [0, 0, 0])
+    expect([round(waits[n], 8) for n in (1, 5)], [0.09, 0.19])
+    expect([round(waits[n], 8) for n in (2, 3, 4)], [0, 0, 0])
     free = Stand(only({"kind": "delay", "duration": "100ms"}, workers=quick | {"blocking": False}), [0.0] * 9).run()
     expect(free.ends_s, [0.1] * 9)
 

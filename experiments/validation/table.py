@@ -11,7 +11,8 @@ HEAD = """# Conformance
 
 What Windtunnel claims of the components it models, and what stands behind each claim. Every line of the tables was
 measured on the real component, read in its source, or follows from a closed form; the model replays it. `exact` means
-equal to the last decision and nanosecond; where it cannot be, the table says how near.
+equal to the last decision and nanosecond (durations are drawn on a grid of 2^-30 s, and what is shorter than that adds
+up); where it cannot be, the table says how near.
 
     windtunnel validate                     replay all of it here, in about a minute
     windtunnel validate --component nginx   only some
