@@ -261,7 +261,7 @@ def test_lru_by_samples(redis: Connection) -> None:
     """One sample is chance: those read are evicted as often as others. Ten are nearly perfect."""
     chance, evicted = really_wrongly_evicted(redis, 1)
     # each of `evicted` picks one of 20,000 alike: those read that are left shrink by 1/20,000 each time
-    assert chance == pytest.approx(10_000 * (1 - (1 - 1 / 20_000) ** evicted), rel=0.08)
+    assert chance == pytest.approx(10_000 * (1 - (1 - 1 / 20_000) ** evicted), rel=0.12)  # 6 sigma
     assert [wrongly_evicted(1, seed) for seed in (1, 2)] == pytest.approx([2592, 2592], rel=0.05)
     assert really_wrongly_evicted(redis, 10)[0] <= 5
     assert wrongly_evicted(10, 1) == 0
