@@ -227,19 +227,23 @@ class Upstream:
             connect_s = self._connect.at(request.identity, visit.lane)
             if connect_s > self._connect_timeout_s:
                 yield self._connect_timeout_s
+                request.delay_s += self._connect_timeout_s
                 return Ending("timeout", TimeLimitExceeded(self._path), False, False)
             if connect_s:
                 yield connect_s
-            if self._wires is not None and not (yield from self._reach(self._wires[index])):
+                request.delay_s += connect_s
+            if self._wires is not None and not (yield from self._reach(self._wires[index], request)):
                 return Ending("timeout", TimeLimitExceeded(self._path), False, False)
             if not target.host.is_up:
                 return Ending("error", ConnectionRefused(target.host.path), False, False)
         send_s = self._send.at(request.identity, visit.lane)
         if send_s > self._send_timeout_s:
             yield self._send_timeout_s
+            request.delay_s += self._send_timeout_s
             return Ending("timeout", TimeLimitExceeded(self._path), False, True)
         if send_s:
             yield send_s
+            request.delay_s += send_s
             if not target.host.is_up:
                 return Ending("error", InstanceDied(target.host.path), False, True)
         try:
@@ -250,12 +254,15 @@ class Upstream:
             return Ending("timeout", TimeLimitExceeded(self._path), False, True)
         return ending
 
-    def _reach(self, wire: Wire) -> Activity:
+    def _reach(self, wire: Wire, request: Request) -> Activity:
         """Shake hands across the network. Returns whether that came about within the time limit."""
+        began_at_s = self._env.now
         try:
             yield from wire.connect(self._connect_timeout_s)
         except Unreachable:
             return False
+        finally:
+            request.delay_s += self._env.now - began_at_s
         return True
 
     @staticmethod

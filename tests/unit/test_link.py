@@ -160,6 +160,19 @@ def test_every_pair_that_speaks_can_have_a_network_between(play: PlayFixture, be
     assert slower["latency_s"] - plain == pytest.approx(0.01 * WAY[between])
 
 
+def test_what_nginx_waits_for_a_connection_is_accounted_for(play: PlayFixture) -> None:
+    wire = {"between": ["load_balancers.nginx", "services.back"], "delay": "10ms"}
+    document = system({"wire": wire}, ["nginx"])
+    upstream = {"service": "back", "connect_time": "3ms", "send_time": "2ms"}
+    document["load_balancers"]["nginx"]["upstreams"] = {"backs": upstream}
+    document["routes"] = {"get": {"service": "back", "endpoint": "get", "through": ["nginx"]}}
+    game = play(document, [0.0]).until(None)
+    (found,) = game.end()
+    assert found["latency_s"] == pytest.approx(0.145)
+    split = game.recording.requests.split()
+    assert split is not None and split.parts_s["delay"] == pytest.approx(0.145)
+
+
 @pytest.mark.parametrize("between", WAY)
 def test_only_hops_open_a_connection_for_every_request(play: PlayFixture, between: tuple[str, str]) -> None:
     """Nginx has opened one already; commands, queries and logins use theirs."""
