@@ -128,5 +128,5 @@ def too_many_cpus() -> None:
     expect_failure(ValidationError, lambda: LimitsSpec(cpus=0.001), "less than Docker's least")
 
 
-DOCKER.leaves_out("Kubernetes does not", "Scenarios describe Docker on machines, not Kubernetes.")
-DOCKER.leaves_out("Kubelet: 10 s doubling to 5 min", "Scenarios describe Docker on machines, not Kubernetes.")
+for _vector in ("Kubernetes does not", "Kubelet: 10 s doubling to 5 min"):
+    DOCKER.leaves_out(_vector, "Restart policies are Docker's; of Kubernetes there are only the probes.")
