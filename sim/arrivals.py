@@ -156,14 +156,7 @@ class Profile:
 
     def expected(self, until_s: float) -> float:
         """Expected number of arrivals before `until_s`."""
-        total = 0.0
-        for segment in self.segments():
-            if segment.start_s >= until_s:
-                break
-            length_s = min(segment.end_s, until_s) - segment.start_s
-            slope = (segment.last - segment.first) / (segment.end_s - segment.start_s)
-            total += (segment.first + 0.5 * slope * length_s) * length_s
-        return total
+        return expected(self.segments(), until_s)
 
     def segments(self) -> Iterator[Segment]:
         """The rate over time, stretch by stretch, for ever."""
@@ -215,6 +208,18 @@ class Modulated:
                     yield Segment(start * DURATION_STEP_S, end * DURATION_STEP_S, rate, rate)
                 start = end
             rounds += 1
+
+
+def expected(segments: Iterator[Segment], until_s: float) -> float:
+    """The area under a curve of rates: the expected number of arrivals before `until_s`."""
+    total = 0.0
+    for segment in segments:
+        if segment.start_s >= until_s:
+            break
+        length_s = min(segment.end_s, until_s) - segment.start_s
+        slope = (segment.last - segment.first) / (segment.end_s - segment.start_s)
+        total += (segment.first + 0.5 * slope * length_s) * length_s
+    return total
 
 
 def follow(segments: Iterator[Segment], unit_gaps: Draws) -> Iterator[float]:

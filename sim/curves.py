@@ -61,18 +61,6 @@ def scaled(segments: Iterator[Segment], by: float) -> Iterator[Segment]:
         yield Segment(segment.start_s, segment.end_s, by * segment.first, by * segment.last)
 
 
-def expected(segments: Iterator[Segment], until_s: float) -> float:
-    """The area under a curve of rates: the expected number of arrivals before `until_s`."""
-    total = 0.0
-    for segment in segments:
-        if segment.start_s >= until_s:
-            break
-        length_s = min(segment.end_s, until_s) - segment.start_s
-        slope = (segment.last - segment.first) / (segment.end_s - segment.start_s)
-        total += (segment.first + 0.5 * slope * length_s) * length_s
-    return total
-
-
 @dataclass(frozen=True)
 class Following:
     """Arrivals at the rate of a curve: at random (Poisson), or evenly, each when one more is due."""

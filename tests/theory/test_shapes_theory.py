@@ -11,7 +11,8 @@ import pytest
 from models.workload import WorkloadSpec
 from models.workload.open import arrivals
 from models.workload.shapes import segments_of
-from sim.curves import expected, scaled, surged
+from sim.arrivals import expected
+from sim.curves import scaled, surged
 from sim.streams import Streams
 
 SURGES = {"one": {"at": "10s", "lasts": "5s", "factor": 4}, "two": {"at": "12s", "lasts": "10s", "factor": 0.5}}

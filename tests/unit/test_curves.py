@@ -6,8 +6,8 @@ from itertools import islice
 
 import pytest
 
-from sim.arrivals import Poisson, Profile, Segment
-from sim.curves import Following, Surge, expected, factor_at, scaled, surged, whole_steps
+from sim.arrivals import Poisson, Profile, Segment, expected
+from sim.curves import Following, Surge, factor_at, scaled, surged, whole_steps
 from sim.quantities import parse_rate
 from sim.streams import Streams
 
