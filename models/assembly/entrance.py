@@ -49,8 +49,7 @@ class Entrance:
         site.limit("gateway.loops", "gateway.loops", "station")
         self.connections: Connections | None = None
         if spec.connections is not None:
-            has_limit = spec.response_timeout is not None
-            self.connections = Connections(context.at("connections"), spec.connections, has_limit)
+            self.connections = Connections(context.at("connections"), spec.connections)
         self.gateway = Gateway(context, spec, host, limiters, bulkheads)
         self.jvm: Jvm | None = site.jvm(context, spec.jvm, host, spec.loops or host.cpus)
         host.on_killed = self.gateway.die if self.jvm is None else both(self.gateway.die, self.jvm.die)

@@ -29,12 +29,11 @@ class Choosing(Protocol):
 class _Pool:
     """The connections to one address."""
 
-    __slots__ = ("_env", "_permits", "_status", "path")
+    __slots__ = ("_env", "_permits", "path")
 
-    def __init__(self, context: Context, spec: ConnectionsSpec, status: int) -> None:
+    def __init__(self, context: Context, spec: ConnectionsSpec) -> None:
         self._env = context.env
         self.path = context.path
-        self._status = status
         station = context.probe.station(context.path, spec.max_connections, "connection")
         self._permits = Permits(context.env, spec.max_connections, station, spec.acquire_timeout)
 
@@ -45,7 +44,7 @@ class _Pool:
         finally:
             request.wait_s += self._env.now - asked_at_s
         if not is_granted:
-            raise PoolTimeout(self.path, self._status)
+            raise PoolTimeout(self.path)
         try:
             yield from hop.handle(request, visit)
         finally:
@@ -55,16 +54,15 @@ class _Pool:
 class Connections:
     """All pools of the gateway."""
 
-    def __init__(self, context: Context, spec: ConnectionsSpec, has_time_limit: bool) -> None:
+    def __init__(self, context: Context, spec: ConnectionsSpec) -> None:
         self._context = context
         self._spec = spec
-        self._status = 504 if has_time_limit else 500  # what waits for an answer turns its time limit into a 504
         self._pools: dict[str, _Pool] = {}
 
     def pool(self, name: str) -> _Pool:
         """The pool of the address called `name`."""
         if name not in self._pools:
-            self._pools[name] = _Pool(self._context.at(name), self._spec, self._status)
+            self._pools[name] = _Pool(self._context.at(name), self._spec)
         return self._pools[name]
 
 

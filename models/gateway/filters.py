@@ -107,9 +107,9 @@ class Sight:
             return "other"
         path = failure.path
         if path == self._gateway or path.startswith(self._below_gateway):
-            if isinstance(failure, CircuitOpen):
-                return "other"
-            return "timeout" if isinstance(failure, TimeLimitExceeded | PoolTimeout) else None
+            if isinstance(failure, TimeLimitExceeded):  # Retry's exceptions name that of response_timeout
+                return "timeout" if path == self._gateway else "other"
+            return "other" if isinstance(failure, CircuitOpen | PoolTimeout) else None
         if isinstance(failure, ConnectionRefused | ConnectTimedOut | InstanceDied):
             return "io" if path == self._target or path.startswith(self._below_target) else None
         # TCP that gives up is an IOException, unless it did so between others, further on
@@ -201,7 +201,11 @@ class _BreakerStage:
             yield from guard.guard(request, visit, self._next, self._sight)
         except CallFailure as failure:
             sight = self._sight  # an answer is no error: it goes through, whatever its status
-            if sight.is_end(failure) or not guard.has_fallback or sight.error_of(failure) is None:
+            if sight.is_end(failure) or sight.error_of(failure) is None:
+                raise
+            if not guard.has_fallback:
+                if isinstance(failure, PoolTimeout):  # a java.util.concurrent.TimeoutException, which the filter maps
+                    raise PoolTimeout(failure.path, 504) from failure
                 raise
             yield from guard.fall_back(request, visit, self._burn)
 

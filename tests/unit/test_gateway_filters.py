@@ -174,12 +174,27 @@ def test_every_replica_has_a_pool_of_its_own(play: PlayFixture) -> None:
     assert sorted(row["latency_s"] for row in rows) == [1.0, 1.0, 2.0, 2.0]
 
 
-@pytest.mark.parametrize(("gateway", "status"), [({}, 500), ({"response_timeout": "10s"}, 504)])
+@pytest.mark.parametrize(
+    ("gateway", "status"),
+    [
+        ({}, 500),
+        ({"response_timeout": "10s"}, 500),  # its TimeoutException is another class than the pool's
+        ({"circuit_breakers": {"guard": {"time_limit": None}}}, 504),  # the filter maps java.util.concurrent's
+        ({"retries": {"again": {"series": ["client_error"]}}}, 500),  # and Retry does not know that one
+    ],
+)
 def test_who_waits_too_long_for_a_connection(play: PlayFixture, gateway: dict[str, Any], status: int) -> None:
     document = system({"connections": {"max_connections": 1, "acquire_timeout": "300ms"}, **gateway})
     rows = play(document, [0.0, 0.0]).until(None).end()
     assert sorted(ends(rows)) == [(200, 1.0), (status, pytest.approx(0.3))]
     assert {row["outcome"] for row in rows} == {"succeeded", "failed"}
+
+
+def test_a_breaker_s_time_limit_is_not_tried_again_from_outside(play: PlayFixture) -> None:
+    """Reactor's TimeoutException is none of those that Retry lists."""
+    filters = {"retries": {"again": {"series": ["client_error"]}}, "circuit_breakers": {"guard": {}}}
+    game = play(system({**filters, "filters": ["again", "guard"]}, delay="3s"), [0.0]).until(None)
+    assert ends(game.end()) == [(504, 1.0)]
 
 
 def test_a_pool_to_a_proxy_is_one(play: PlayFixture) -> None:
