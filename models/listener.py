@@ -6,7 +6,8 @@ Models   Up to `max_connections` are accepted. The next ones are completed by th
          (before), and gives up in the end.
 Source   Tomcat 10.1, util/net/AbstractEndpoint.java (maxConnections, acceptCount; the acceptor counts a connection
          before it accepts it); Linux net/core/sock.c and include/net/sock.h (sk_acceptq_is_full),
-         Documentation/networking/ip-sysctl.rst (tcp_syn_retries 6, tcp_syn_linear_timeouts 4).
+         net/socket.c (__sys_listen: a backlog is at most somaxconn, 4096 since 5.4), Documentation/networking/
+         ip-sysctl.rst (tcp_syn_retries 6, tcp_syn_linear_timeouts 4).
 Omits    The queue of half-open connections, SYN cookies; a request in progress stands for its connection, so idle
          keep-alive connections do not count.
 Checked  tests/unit/test_listener.py, experiments/validation/tomcat.py
@@ -23,6 +24,7 @@ from models.spec import Context
 from sim.environment import Activity, Environment, Light
 
 SYN_RETRIES, LINEAR_RETRIES = 6, 4
+SOMAXCONN = 4096
 
 SynBackoff = Literal["linear", "exponential"]
 
@@ -51,7 +53,7 @@ class Listener:
         self._env: Environment = context.env
         self._path = context.path
         self.limit = max_connections
-        self._queue_limit = accept_count + 1
+        self._queue_limit = min(accept_count, SOMAXCONN) + 1
         self._pauses_s = syn_pauses_s(backoff)
         self._queue: deque[tuple[Light, int]] = deque()
         self.waiting = 0

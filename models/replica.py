@@ -49,8 +49,8 @@ class TomcatSpec(Spec):
     )
     accept_count: NonNegativeInt = Field(
         default=100,
-        description="Backlog of the listening socket beyond them; SYNs that find it full are dropped. Tomcat's "
-        "default: 100 (server.tomcat.accept-count).",
+        description="Backlog of the listening socket beyond them, of which Linux grants 4096 at most; SYNs that find "
+        "it full are dropped. Tomcat's default: 100 (server.tomcat.accept-count).",
     )
     syn_backoff: SynBackoff = Field(
         default="linear",

@@ -13,8 +13,8 @@ Source   Docker 27, moby daemon/health.go (interval 30 s from the end of one che
          a failed liveness probe resets its count); Spring Boot 2.7 server.shutdown=immediate,
          spring.lifecycle.timeout-per-shutdown-phase 30 s, TomcatGracefulShutdown.java (asks every 50 ms); moby
          daemon/stop.go (10 s, then SIGKILL).
-Omits    Startup probes, Docker's start interval; Kubernetes' back-off between restarts: what failed its liveness probe is
-         started again at once, what crashes by Docker's rule; endpoints that are told late of a readiness that has
+Omits    Startup probes, Docker's start interval; Kubernetes' back-off between restarts: what failed its liveness probe
+         is started again at once, what crashes by Docker's rule; endpoints that are told late of a readiness that has
          changed.
 Checked  tests/unit/test_health.py, tests/e2e/test_fields.py
 """

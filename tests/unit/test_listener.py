@@ -55,6 +55,13 @@ def test_the_kernel_s_queue_holds_one_more_than_the_backlog_and_drops_the_rest()
     assert world.listener.accepted == world.listener.waiting == 0
 
 
+def test_linux_grants_a_backlog_of_4096_at_most() -> None:
+    world = World(1, 9000)
+    world.come(0.5, *[0.0] * 4098)
+    world.env.run(0.1)
+    assert (world.listener.waiting, world.listener._drops.total) == (4097, 1)
+
+
 @pytest.mark.parametrize(("backoff", "again_s", "drops"), [("linear", 2.0, 2), ("exponential", 3.0, 2)])
 def test_a_dropped_syn_is_sent_again(backoff: str, again_s: float, drops: int) -> None:
     world = World(1, 0, backoff)
