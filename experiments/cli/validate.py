@@ -101,6 +101,8 @@ def _summary(components: Sequence[Component], verdicts: Sequence[Verdict]) -> Re
 
     from experiments.report.layout import Indented, Name, table_of
 
+    if not verdicts:
+        return Text("nothing of it is modelled, so there is nothing to replay")
     rows: list[tuple[Any, ...]] = []
     for each in components:
         mine = [verdict for verdict in verdicts if verdict.component == each.name]

@@ -216,7 +216,7 @@ class Checker:
 
     def _ready(self, well: bool) -> None:
         if self._streaks["readiness"].answered(well):
-            self._replica.host.is_listed = well
+            self._replica.host.is_listed = well and not self._replica.host.is_leaving
             self._note("ready" if well else "not ready: callers choose others")
             if well:
                 self.on_ready()

@@ -14,6 +14,7 @@ ASKS_EVERY_S: Final = 0.05
 
 
 class Host(Protocol):
+    is_leaving: bool
     is_listed: bool
     is_started: bool
     deaths: Any
@@ -36,7 +37,7 @@ def stop(env: Environment, replica: Replica, spec: ShutdownSpec, reason: str) ->
     host: Host = replica.host
     lives = host.deaths.total
     if spec.deregistration:
-        host.is_listed = False
+        host.is_leaving, host.is_listed = True, False
         yield spec.deregistration
     if spec.graceful and host.deaths.total == lives:
         host.close()

@@ -40,8 +40,8 @@ class Container:
     __slots__ = (
         "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
         "_residents", "_restart_rule", "_restarting", "_slowdowns", "_started_at_s", "base_bytes", "cpu", "cpus",
-        "deaths", "is_doomed", "is_listed", "is_started", "is_up", "memory", "memory_bytes", "on_killed", "on_start",
-        "on_up", "path", "run", "spec", "speed",
+        "deaths", "is_doomed", "is_leaving", "is_listed", "is_started", "is_up", "memory", "memory_bytes",
+        "on_killed", "on_start", "on_up", "path", "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Ground, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -69,6 +69,8 @@ class Container:
         self.is_up = True
         """Who connects is let in."""
         self.is_listed = True
+        self.is_leaving = False
+        """It is about to be stopped and takes itself off the list: a readiness probe does not put it back."""
         """Who chooses among several takes it for up: without health checks or notice, as long as it lives."""
         self.is_started = True
         """It lives and has started. Not the same as `is_up` where it turns people away."""
@@ -212,6 +214,7 @@ class Container:
                     self.on_killed()  # it exits by itself, with what it had opened
             else:
                 self.is_listed = self.is_started = True
+                self.is_leaving = False
                 self.is_up = not self._closures
         self._probe.note(self.path, "up again")
         self.on_up()

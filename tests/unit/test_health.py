@@ -195,6 +195,20 @@ def test_callers_that_are_told_in_time_are_not_refused(play: PlayFixture) -> Non
     assert {row["status"] for row in found} == {200}
 
 
+@pytest.mark.parametrize(("is_leaving", "is_listed"), [(True, False), (False, True)])
+def test_a_probe_does_not_put_back_who_takes_itself_off_the_list(
+    play: PlayFixture, is_leaving: bool, is_listed: bool
+) -> None:
+    health = {"kind": "kubernetes", "readiness": {"period": "1s"}}
+    game = play(rolling({}, health=health), [0.5]).until(1.0)
+    (path, checker), *_ = game.system._disruptions._checkers.items()
+    host = game.system.containers[path]
+    host.is_leaving, host.is_listed = is_leaving, False
+    checker._streaks["readiness"].reset(False)
+    checker._ready(True)
+    assert host.is_listed is is_listed
+
+
 @pytest.mark.parametrize(
     ("shutdown", "killed_at_s"),
     [({}, 20.0), ({"stop_grace_period": "40s"}, 40.0), ({"timeout": "5s", "stop_grace_period": "40s"}, 15.0)],
