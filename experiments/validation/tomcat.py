@@ -32,7 +32,7 @@ def two_threads() -> None:
 @TOMCAT.check(
     "2/4/1: nobody refused; four took 2–3 s to connect (11 listen drops).",
     "SYNs beyond connections and backlog are dropped, and sent again every second.",
-    agreement="who waits and how long exact, 10 dropped SYNs instead of 11",
+    agreement="who waits exact, the last four for more than 2 s; 10 dropped SYNs instead of 11",
 )
 def syn_drops() -> None:
     workers = {"kind": "tomcat", "threads": 2, "max_connections": 4, "accept_count": 1}
