@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from models.event_loops import Loops, default_loops
-from models.gateway.filters import BreakerFilter, LimiterStage, PermitStage, RetryFilter, Sight, Stage
+from models.gateway.breaker_filter import BreakerFilter
+from models.gateway.filters import LimiterStage, PermitStage, Sight, Stage
 from models.gateway.hang_up import HangUp, LimitReached
+from models.gateway.retry_filter import RetryFilter
 from models.gateway.spec import CONCURRENCY, GatewaySpec
 from models.outcomes import ConnectionRefused, TimeLimitExceeded
 from models.request import Request, Visit
