@@ -12,9 +12,7 @@ from models.gateway.backoff import BackoffRule
 from models.gateway.failures import RetriesTimedOut
 from models.gateway.filters import Sight, Stage
 from models.gateway.spec import GatewayRetrySpec
-from models.outcomes import (
-    CallFailure,
-)
+from models.outcomes import CallFailure
 from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity, Environment
