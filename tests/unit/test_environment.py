@@ -16,7 +16,7 @@ import pytest
 import simpy
 from simpy.util import start_delayed
 
-from sim.environment import Environment, Timer
+from sim.environment import Environment, Light, Timer
 from sim.errors import Failure, SimulationError
 
 # --- stock programs, each run on both environments --------------------------------------------------------------------
@@ -1032,12 +1032,15 @@ def test_ended_processes_leave_nothing_behind() -> None:
 
     env.start(parent())
     gc.collect()
-    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         env.run()
-        assert gc.collect() < 50
+        gc.collect()
+        lost = [thing for thing in gc.garbage if isinstance(thing, Light) and thing.env is env]
     finally:
-        gc.enable()
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert lost == []
     assert env._queue == []
 
 
