@@ -8,6 +8,7 @@ import click
 
 from experiments.cli.common import Commands, guarded, print_version
 from experiments.cli.dashboard import dashboard
+from experiments.cli.export import export
 from experiments.cli.replay import replay
 from experiments.cli.run import run
 from experiments.cli.scenarios import scenarios
@@ -43,7 +44,7 @@ def windtunnel() -> None:
     """
 
 
-for _command in (scenarios, run, sweep, dashboard, replay, validate):
+for _command in (scenarios, run, sweep, dashboard, replay, export, validate):
     windtunnel.add_command(_command)
 
 
