@@ -4,8 +4,8 @@ Models   Closed users think, send a request, wait for its end (success, failure,
          after a session of requests comes a longer gap. Open arrivals come whatever happens: at random (Poisson) or
          evenly. A recorded trace brings its own instants and, where it has them, endpoints, users, keys and demands.
          What a request wants is drawn by its identity (user and ordinal, or ordinal), so that every configuration
-         meets the same wishes. The rate, or the number of users, may have a shape (ramp, piecewise, diurnal, bursty)
-         and surges, which are noted when they begin and end.
+         meets the same wishes. The rate, or the number of users, may have a shape (ramp, step, spike, flash crowd,
+         piecewise, cycle, diurnal, bursty) and surges, which are noted when they begin and end.
 Source   Schroeder, Wierman, Harchol-Balter: Open versus closed, NSDI 2006, for the two families.
 Omits    Users who come back another day with what they know; mixes that change over time.
 Checked  tests/unit/test_workload.py, tests/unit/test_shapes.py, experiments/validation/theory/systems.py,

@@ -83,7 +83,7 @@ class WorkloadSpec(Spec):
         if self.users is None:
             return self
         if isinstance(self.shape, BurstySpec):
-            raise ValueError("the shape of closed users cannot be bursty. Use ramp, piecewise, diurnal or surges.")
+            raise ValueError("the shape of closed users cannot be bursty. Use any other shape, or surges.")
         most = self.users.population * highest(self.shape, self.all_surges())
         if most > USERS_LIMIT:
             raise ValueError(f"must have at most {USERS_LIMIT} users at once, got {most:g} at the highest. Lower them.")

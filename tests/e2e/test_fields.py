@@ -1054,6 +1054,10 @@ RAMP = {"traffic.shape": {"kind": "ramp", "start": 0.2, "end": 1.2, "at": "1s", 
 PIECES = {"traffic.shape": {"kind": "piecewise", "points": [{"at": "0s", "factor": 1}, {"at": "1s", "factor": 0.5}]}}
 DAY = {"traffic.shape": {"kind": "diurnal", "low": 0.3, "day": "3s", "peak_at": "1s"}}
 BURSTS = {"traffic.shape": {"kind": "bursty", "factor": 2, "calm": "500ms", "burst": "200ms"}}
+STAIRS = {"traffic.shape": {"kind": "step", "levels": [1, 0.5], "lasts": "1s"}}
+SPIKE = {"traffic.shape": {"kind": "spike", "at": "1s", "factor": 0.5, "lasts": "1s"}}
+CROWD = {"traffic.shape": {"kind": "flash_crowd", "at": "1s", "rise": "0s", "factor": 2, "half_life": "1s"}}
+CYCLE = {"traffic.shape": {"kind": "cycle", "levels": [1, 0.5], "part": "1s"}}
 SURGE = {"traffic.surges": {"rush": {"at": "1s", "lasts": "1s", "factor": 2}}}
 
 SHAPES = {
@@ -1067,6 +1071,20 @@ SHAPES = {
     "PiecewiseSpec.every": Case({"traffic.shape.every": "2s"}, PIECES),
     "PointSpec.at": Case({"traffic.shape.points.1.at": "2s"}, PIECES),
     "PointSpec.factor": Case({"traffic.shape.points.1.factor": 2}, PIECES),
+    "StepSpec.levels": Case({"traffic.shape.levels": [1, 0.3]}, STAIRS),
+    "StepSpec.lasts": Case({"traffic.shape.lasts": "2s"}, STAIRS),
+    "SpikeSpec.at": Case({"traffic.shape.at": "2s"}, SPIKE),
+    "SpikeSpec.factor": Case({"traffic.shape.factor": 2}, SPIKE),
+    "SpikeSpec.rise": Case({"traffic.shape.rise": "500ms"}, SPIKE),
+    "SpikeSpec.lasts": Case({"traffic.shape.lasts": "1500ms"}, SPIKE),
+    "SpikeSpec.fall": Case({"traffic.shape.fall": "1s"}, SPIKE),
+    "FlashCrowdSpec.at": Case({"traffic.shape.at": "2s"}, CROWD),
+    "FlashCrowdSpec.rise": Case({"traffic.shape.rise": "1s"}, CROWD),
+    "FlashCrowdSpec.factor": Case({"traffic.shape.factor": 3}, CROWD),
+    "FlashCrowdSpec.half_life": Case({"traffic.shape.half_life": "5s"}, CROWD),
+    "CycleSpec.levels": Case({"traffic.shape.levels": [0.5, 1]}, CYCLE),
+    "CycleSpec.part": Case({"traffic.shape.part": "500ms"}, CYCLE),
+    "CycleSpec.begins_at": Case({"traffic.shape.begins_at": "1500ms"}, CYCLE),
     "DiurnalSpec.low": Case({"traffic.shape.low": 0.9}, DAY),
     "DiurnalSpec.peak_at": Case({"traffic.shape.peak_at": "2s"}, DAY),
     "DiurnalSpec.day": Case({"traffic.shape.day": "2s"}, DAY),

@@ -27,6 +27,10 @@ SPANS = ((0.0, 8.0), (8.0, 13.0), (13.0, 30.0))
         {"kind": "ramp", "start": 0.1, "end": 2, "at": "4s", "lasts": "20s"},
         {"kind": "diurnal", "low": 0.2, "day": "24s", "peak_at": "9s"},
         {"kind": "piecewise", "points": [{"at": "0s", "factor": 1}, {"at": "9s", "factor": 3}], "every": "11s"},
+        {"kind": "step", "levels": [1, 0.2, 2], "lasts": "7s"},
+        {"kind": "spike", "at": "5s", "rise": "2s", "factor": 4, "lasts": "3s", "fall": "9s"},
+        {"kind": "flash_crowd", "at": "6s", "rise": "1s", "factor": 6, "half_life": "2s"},
+        {"kind": "cycle", "levels": [0.3, 0, 2], "part": "5s", "begins_at": "3s"},
     ],
 )
 def test_as_many_arrive_as_the_integral_says(shape: dict[str, Any] | None) -> None:

@@ -54,6 +54,15 @@ SURGE = {"surges": {"news": {"at": "2s", "lasts": "1s", "factor": 3}}}
             [20, 5, 5, 20, 5, 5],
         ),
         ({"shape": {"kind": "diurnal", "low": 0, "day": "4s", "peak_at": "2s"}}, [1, 8, 8, 1, 1, 8]),
+        ({"shape": {"kind": "step", "levels": [1, 0.5, 3], "lasts": "2s"}}, [10, 10, 5, 5, 30, 30]),
+        ({"shape": {"kind": "spike", "at": "1s", "factor": 3, "lasts": "2s"}}, [10, 30, 30, 10, 10, 10]),
+        (
+            {"shape": {"kind": "spike", "at": "1s", "factor": 3, "rise": "1s", "lasts": "1s", "fall": "2s"}},
+            [10, 20, 30, 25, 15, 10],
+        ),
+        ({"shape": {"kind": "cycle", "part": "1s", "levels": [1, 2, 0.5]}}, [10, 20, 5, 10, 20, 5]),
+        ({"shape": {"kind": "cycle", "part": "1s", "levels": [1, 2, 0.5], "begins_at": "4s"}}, [20, 5, 10, 20, 5, 10]),
+        ({"shape": {"kind": "cycle", "part": "2s", "levels": [1, 2], "begins_at": "1s"}}, [10, 20, 20, 10, 10, 20]),
     ],
 )  # fmt: skip
 def test_open_arrivals_follow_the_shape(play: PlayFixture, shape: dict[str, Any], counts: list[int]) -> None:
@@ -146,3 +155,46 @@ def test_a_user_has_one_request_at_a_time_whatever_happens(play: PlayFixture) ->
 def test_nonsense_is_refused(traffic: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         WorkloadSpec.model_validate({"mix": {"get": 1}, **traffic})
+
+
+def test_a_flash_crowd_dies_away_by_halves() -> None:
+    shape = {"kind": "flash_crowd", "at": "1m", "rise": "30s", "factor": 9, "half_life": "8m"}
+    spec = WorkloadSpec.model_validate({**even(shape=shape), "mix": {"get": 1}})
+    assert spec.shape is not None
+    at = dict(spec.shape.profile().points)  # type: ignore[union-attr]
+    assert [at[second] for second in (0, 60, 90)] == [1, 1, 9]
+    for halvings in (1, 2, 3, 7):
+        assert at[90 + 480 * halvings] == pytest.approx(1 + 8 / 2**halvings, rel=1e-12)
+    assert spec.shape.profile().points[-1] == (90 + 480 * 8, 1)  # type: ignore[union-attr]
+
+
+def test_a_cycle_begins_anywhere_and_stays_the_same_cycle() -> None:
+    levels = [0.5, 1, 3, 0]
+    for begins_s in (0, 1, 2.5, 7.25, 8, 31.75):
+        shape = {"kind": "cycle", "part": "2s", "levels": levels, "begins_at": f"{begins_s}s"}
+        spec = WorkloadSpec.model_validate({**even(shape=shape), "mix": {"get": 1}})
+        profile = spec.shape.profile()  # type: ignore[union-attr]
+        for until_s in (0.75, 3, 8, 19.5):
+            first = sum(levels) * 2 * (begins_s // 8) + area(levels, begins_s % 8)
+            end_s = begins_s + until_s
+            assert profile.expected(until_s) == pytest.approx(
+                sum(levels) * 2 * (end_s // 8) + area(levels, end_s % 8) - first
+            )
+
+
+def area(levels: list[float], until_s: float) -> float:
+    return sum(level * min(2.0, max(0.0, until_s - 2 * part)) for part, level in enumerate(levels))
+
+
+@pytest.mark.parametrize(
+    ("shape", "complaint"),
+    [
+        ({"kind": "cycle", "part": "1s", "levels": [0, 0]}, "nothing would ever arrive"),
+        ({"kind": "cycle", "part": "1s", "levels": [1]}, "at least 2"),
+        ({"kind": "flash_crowd", "at": "1s", "factor": 1, "half_life": "1s"}, "greater than 1"),
+        ({"kind": "spike", "at": "1s", "factor": 2, "lasts": "0s"}, "greater than 0"),
+    ],
+)
+def test_shapes_that_are_none_are_refused(shape: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        WorkloadSpec.model_validate({**even(shape=shape), "mix": {"get": 1}})
