@@ -1,0 +1,97 @@
+"""What is noted while a log is read: its names, its bad lines, and the order of its stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+
+from experiments.errors import shown
+from experiments.logs.batch import Batch, Integers
+from experiments.logs.names import Names
+from experiments.logs.source import LONGEST_LINE, Block, Source
+
+SHOWN_BAD: Final = 3
+_SHOWN_LENGTH: Final = 80
+
+
+@dataclass(slots=True)
+class Notes:
+    """Counts of a reading. Every line is a request, bad, or a header."""
+
+    names: Names
+    requests: int = 0
+    bad: int = 0
+    headers: int = 0
+    """Lines that are meant to be no requests: headers, comments, other metrics."""
+    went_back: int = 0
+    """Requests whose stamp lies before that of an earlier line."""
+    bad_shown: list[str] = field(default_factory=list)
+    """The first bad lines, each with its number, cut and printable."""
+    place: str = ""
+    """Put before the number of a bad line: the file, where there are several."""
+    offset: int = 0
+    """Lines of the files before this one, by which a number here is larger than in its file."""
+    _latest: int | None = None
+
+    @property
+    def taken(self) -> int:
+        """All lines so far."""
+        return self.requests + self.bad + self.headers
+
+    def reject(self, line: int, raw: bytes | None) -> None:
+        """A bad line; None for one that was too long to be kept."""
+        what = f"longer than {LONGEST_LINE} bytes" if raw is None else printable(raw)
+        self.reject_for(line, what)
+
+    def reject_for(self, line: int, why: str) -> None:
+        """A bad line, and in words what it is."""
+        self.bad += 1
+        if len(self.bad_shown) < SHOWN_BAD:
+            self.bad_shown.append(f"{self.place}line {line - self.offset}: {why}")
+
+    def reject_line(self, block: Block, number: int) -> None:
+        """Line `number` (from 0) of a block is bad."""
+        line = block.first + number
+        if line in block.too_long:
+            self.reject(line, None)
+            return
+        start = int(block.ends[number - 1]) + 1 if number else 0
+        self.reject(line, block.data[start : int(block.ends[number])])
+
+    def stamped(self, stamps: Integers) -> None:
+        """Requests in the order of their lines, with the instants that stand in them."""
+        self.requests += len(stamps)
+        if not len(stamps):
+            return
+        before = stamps[0] if self._latest is None else max(self._latest, stamps[0])
+        latest = np.maximum.accumulate(np.concatenate(([before], stamps)))
+        if self._latest is not None and stamps[0] < self._latest:
+            self.went_back += 1
+        self.went_back += int((stamps[1:] < latest[1:-1]).sum())
+        self._latest = int(latest[-1])
+
+
+class Format(Protocol):
+    """One way to write requests down."""
+
+    name: str
+    """What `--format` says."""
+    resolution_ns: int
+    """How exact its stamps are."""
+
+    def describe(self) -> str:
+        """In words: the format, and what of it is used."""
+        ...
+
+    def read(self, source: Source, notes: Notes) -> Iterator[Batch]:
+        """The requests of a file. Every line is noted."""
+        ...
+
+
+def printable(raw: bytes) -> str:
+    """The begin of a line, as it can be shown."""
+    text = raw.rstrip(b"\r\n")[: _SHOWN_LENGTH + 1].decode("utf-8", "backslashreplace")
+    return shown(text, _SHOWN_LENGTH) if text else "empty"
