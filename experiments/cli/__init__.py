@@ -13,6 +13,7 @@ from experiments.cli.replay import replay
 from experiments.cli.run import run
 from experiments.cli.scenarios import scenarios
 from experiments.cli.sweep import sweep
+from experiments.cli.traffic import traffic
 from experiments.cli.validate import validate
 
 
@@ -44,7 +45,7 @@ def windtunnel() -> None:
     """
 
 
-for _command in (scenarios, run, sweep, dashboard, replay, export, validate):
+for _command in (scenarios, run, sweep, dashboard, replay, traffic, export, validate):
     windtunnel.add_command(_command)
 
 

@@ -1,0 +1,83 @@
+"""`windtunnel traffic`: what the load of a log is, and what it means."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from experiments.cli.common import DURATION, console_for, progress
+from experiments.errors import InputError, shown
+
+
+@click.command(short_help="Say what the load of a log is: rate, bursts, mix, sessions, limits.")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--format", "log_format", metavar="FORMAT", help="The format of the log. Default: it is detected.")
+@click.option("--gap", type=DURATION, default="30m", metavar="T", help="A longer pause ends a session. Default: 30m.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="'KEY RATE [KIND]'",
+    help="A rate limit to try on the log, e.g. 'ip 200/60s' or 'user 10/s limit_req burst=20'. "
+    "Default: 100/60s per user, 200/60s per IP, 1000/1s for all.",
+)  # fmt: skip
+@click.option(
+    "--scenario", metavar="SCENARIO", help="Try the rate limits of this scenario; with --fit-shape: its routes."
+)
+@click.option(
+    "--fit-shape", type=click.Choice(["diurnal", "weekly", "bursty"]), help="Fit a shape, for a scenario's traffic."
+)
+@click.option("-o", "--output", metavar="FILE.yaml", help="With --fit-shape or a load test: write traffic here.")
+@click.option("--html", metavar="FILE.html", help="Write a page with plots, one file that needs no network.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
+def traffic(logs: tuple[str, ...], output: str | None, fit_shape: str | None, **options: Any) -> None:
+    """Say what the load of LOG is: its rate over time and how bursty it is, what is asked for and how often, sessions
+    and think times, popularity, response times, and what rate limits would have refused.
+
+    \b
+    windtunnel traffic access.log
+    windtunnel traffic access.log.2.gz access.log.1 access.log --html traffic.html
+    windtunnel traffic access.log --limit 'ip 200/60s' --limit 'ip 10/s limit_req burst=20'
+    windtunnel traffic access.log --scenario my.yaml --fit-shape weekly -o traffic.yaml
+    """
+    if fit_shape is None and output is not None:
+        raise InputError("-o: must come with --fit-shape, got neither. Add --fit-shape weekly, for example.")
+    if fit_shape is not None and output is None:
+        raise InputError(f"--fit-shape: must come with -o, got {shown(fit_shape)} alone. Add -o traffic.yaml.")
+    characterise(logs, output, fit_shape, **options)
+
+
+def characterise(
+    logs: tuple[str, ...], output: str | None, fit_shape: str | None, log_format: str | None, gap: float,
+    limits: tuple[str, ...], scenario: str | None, html: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure logs, then say and write what was asked for."""
+    from experiments.files import check_folder
+    from experiments.logs import read_logs
+    from experiments.scenario import load_scenario
+    from experiments.traffic.limits import GUIDE, limits_of, limits_written
+    from experiments.traffic.measure import measure
+
+    for name in (output, html):
+        if name is not None:
+            check_folder(Path(name).parent)
+    system = None if scenario is None else load_scenario(scenario)
+    tried = limits_written(limits)
+    if system is not None and not (limits or fit_shape):
+        tried = limits_of(system.spec)
+    elif system is None and not limits:
+        tried = limits_written(GUIDE)
+    with progress("traffic") as tell:
+        measured = measure(read_logs(logs, format=log_format, progress=tell), logs, tried, gap)
+    if html is not None:
+        from experiments.files import write_text
+        from experiments.traffic.page import page
+
+        write_text(Path(html), page(measured.document))
+    if as_json:
+        click.echo(json.dumps(measured.document, ensure_ascii=False, indent=2))
+    else:
+        from experiments.traffic.report import render
+
+        render(measured.document, console_for(sys.stdout))

@@ -1,0 +1,238 @@
+"""What the load of a log is, as one HTML file with plots that needs no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from html import escape
+from io import StringIO
+from typing import Any, Final
+
+import plotly.graph_objects as go
+from rich.console import Console
+
+from experiments.report.cells import Document, as_count, as_duration, as_number
+from experiments.traffic.report import WEEKDAYS, render
+
+LINE: Final = "#2563eb"
+OTHER: Final = "#d97706"
+SOFT: Final = "#94a3b8"
+GRID: Final = "rgba(128, 140, 160, 0.22)"
+SHOWN_ENDPOINTS: Final = 15
+LONGEST_LABEL: Final = 44
+
+STYLE: Final = """
+body { font: 15px/1.5 system-ui, "Segoe UI", sans-serif; color: #1e293b; background: #fff; max-width: 1180px;
+       margin: 0 auto; padding: 24px 20px 60px; }
+h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; } h2 { font-size: 16px; margin: 0 0 2px; }
+p { margin: 0 0 6px; color: #64748b; } .plots { display: grid; grid-template-columns: 1fr 1fr; gap: 34px 28px;
+margin-top: 26px; } .wide { grid-column: 1 / -1; } .plots > div { min-width: 0; }
+section { margin-top: 34px; }
+pre { font: 12.5px/1.3 ui-monospace, "DejaVu Sans Mono", monospace; background: #f8fafc; padding: 14px 16px;
+      overflow-x: auto; border-radius: 6px; } @media (max-width: 860px) { .plots { display: block; } }
+"""
+
+
+def page(document: Document) -> str:
+    """The page."""
+    name = ", ".join("standard input" if each == "-" else each for each in document["logs"])
+    lines = [
+        "<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>Traffic of {escape(name)}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{escape(name)}</h1>",
+        f"<p>{as_count(document['requests'])} requests in {as_duration(document['span_s'])}, "
+        f"from {document['begins']} to {document['ends']}</p>",
+        '<div class="plots">',
+    ]  # fmt: skip
+    is_first = True
+    for heading, note, figure, is_wide in figures(document):
+        lines.append(f'<div class="{"wide" if is_wide else "half"}"><h2>{escape(heading)}</h2><p>{escape(note)}</p>')
+        lines.append(figure.to_html(full_html=False, include_plotlyjs=is_first, config=CONFIG))
+        lines.append("</div>")
+        is_first = False
+    lines += [
+        "</div>",
+        f"<section><h2>In figures</h2><pre>{escape(as_text(document))}</pre></section>",
+        "</body></html>",
+    ]
+    return "\n".join(lines)
+
+
+CONFIG: Final = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+
+
+def as_text(document: Document) -> str:
+    """The report without colours."""
+    out = StringIO()
+    render(document, Console(file=out, width=112, highlight=False, emoji=False, color_system=None))
+    return out.getvalue()
+
+
+def figures(document: Document) -> Iterator[tuple[str, str, go.Figure, bool]]:
+    """Heading, note, plot, and whether it takes the whole width."""
+    series = document["rate"]["series"]
+    note = f"requests a second, in bins of {as_duration(series['width_s'])}; time is UTC"
+    yield "Rate over time", note, over_time(series), True
+    if document["rate"]["by_hour_of_week_per_s"]:
+        yield "Rate by hour of the week", "mean of whole hours, UTC", by_week(document["rate"]), True
+    elif document["rate"]["by_hour_per_s"]:
+        yield "Rate by hour of the day", "mean of whole hours, UTC", by_day(document["rate"]), True
+    if document["burstiness"]["dispersion"]:
+        note = "index of dispersion of counts; grey: arrivals at random (95 %)"
+        yield "Burstiness by length of window", note, dispersion(document["burstiness"]["dispersion"]), False
+    if len(document["endpoints"]) > 1:
+        yield "What is asked for", "share of the requests, in %", mix(document["endpoints"]), False
+    if document["popularity"]:
+        found = document["popularity"]
+        law = f"exponent {as_number(found['exponent'])}, {found['fit']} fit"
+        note = f"requests of each path by rank; line: Zipf's law, {law}"
+        yield "Popularity of paths", note, popularity(found), False
+    if document["sessions"] and document["sessions"]["think_s"]["count"]:
+        note = "share of pauses that are no longer, within a session"
+        yield "Think times", note, distribution(document["sessions"]["think_s"], 1.0, "s"), False
+    if document["response_s"]:
+        note = "share of requests that took no longer"
+        yield "Response times", note, distribution(document["response_s"], 1000.0, "ms"), False
+
+
+def laid_out(figure: go.Figure, height: int = 330) -> go.Figure:
+    figure.update_layout(
+        height=height, margin={"l": 12, "r": 12, "t": 12, "b": 12}, showlegend=False, hovermode="closest",
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"size": 12, "color": "#475569"},
+        bargap=0,
+    )  # fmt: skip
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, linecolor=SOFT, ticks="outside")
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    return figure
+
+
+def over_time(series: Mapping[str, Any]) -> go.Figure:
+    width_s, counts = series["width_s"], series["requests"]
+    begins = series["begins"].removesuffix("Z")
+    rates = [count / width_s for count in counts]
+    figure = go.Figure(
+        go.Scatter(
+            x0=begins, dx=width_s * 1000, y=[*rates, rates[-1]], mode="lines", fill="tozeroy",
+            line={"color": LINE, "width": 1.2, "shape": "hv"}, fillcolor="rgba(37, 99, 235, 0.16)",
+            hovertemplate="%{x|%Y-%m-%d %H:%M:%S}<br>%{y:.4g}/s<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="date", showgrid=False)
+    figure.update_yaxes(rangemode="tozero", title={"text": "requests /s"}, exponentformat="none")
+    return laid_out(figure)
+
+
+def by_day(found: Mapping[str, Any]) -> go.Figure:
+    values = found["by_hour_per_s"]
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(24)), y=values, marker={"color": LINE}, hovertemplate="%{x}:00<br>%{y:.4g}/s<extra></extra>"
+        )
+    )
+    figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"}, showgrid=False)
+    figure.update_yaxes(rangemode="tozero", title={"text": "requests /s"}, exponentformat="none")
+    return laid_out(figure, 260).update_layout(bargap=0.15)
+
+
+def by_week(found: Mapping[str, Any]) -> go.Figure:
+    week = found["by_hour_of_week_per_s"]
+    rows = [week[24 * day : 24 * day + 24] for day in range(7)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=rows, x=list(range(24)), y=list(WEEKDAYS), colorscale=[[0, "#eff6ff"], [0.5, "#60a5fa"], [1, "#1e3a8a"]],
+            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/s<extra></extra>", zmin=0,
+            colorbar={"title": {"text": "/s"}, "thickness": 12, "outlinewidth": 0},
+        )
+    )  # fmt: skip
+    figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"})
+    figure.update_yaxes(autorange="reversed")
+    return laid_out(figure, 280)
+
+
+def dispersion(found: list[dict[str, Any]]) -> go.Figure:
+    windows = [each["window_s"] for each in found]
+    indices = [each["index"] for each in found]
+    figure = go.Figure()
+    for side in (0, 1):
+        figure.add_scatter(
+            x=windows, y=[max(each["poisson"][side], 0.01) for each in found], mode="lines", line={"width": 0},
+            fill="tonexty" if side else None, fillcolor="rgba(148, 163, 184, 0.45)", hoverinfo="skip",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=windows, y=indices, mode="lines+markers", line={"color": LINE, "width": 2}, marker={"size": 7},
+        customdata=[as_duration(window) if window >= 1 else f"{1000 * window:g} ms" for window in windows],
+        hovertemplate="in %{customdata}<br>index %{y:.4g}<extra></extra>",
+    )  # fmt: skip
+    labels = [f"{1000 * window:g} ms" if window < 1 else _short(window) for window in windows]
+    figure.update_xaxes(type="log", tickvals=windows, ticktext=labels, title={"text": "window"})
+    reach = max(*indices, 1) / min(*indices, 1)
+    steps = (1,) if reach > 1000 else (1, 3) if reach > 30 else (1, 2, 5)
+    ticks = [float(f"{step}e{power}") for power in range(-3, 9) for step in steps]
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:,g}" for tick in ticks], title={"text": "index"})
+    return laid_out(figure)
+
+
+def _short(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def mix(listed: list[dict[str, Any]]) -> go.Figure:
+    shown = listed[:SHOWN_ENDPOINTS]
+    names = [each["endpoint"] for each in shown]
+    shares = [100 * each["share"] for each in shown]
+    if listed[SHOWN_ENDPOINTS:]:
+        names.append(f"{len(listed) - len(shown)} more")
+        shares.append(100 * sum(each["share"] for each in listed[SHOWN_ENDPOINTS:]))
+    figure = go.Figure(
+        go.Bar(
+            x=shares, y=list(range(len(names))), orientation="h", marker={"color": LINE}, customdata=names,
+            text=[f"{share:.3g} %" for share in shares], textposition="outside", cliponaxis=False,
+            hovertemplate="%{customdata}<br>%{x:.3g} %<extra></extra>",
+        )
+    )  # fmt: skip
+    cut = [name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…" for name in names]
+    labels = [f"{escape(name)}  " for name in cut]
+    figure.update_yaxes(autorange="reversed", tickvals=list(range(len(names))), ticktext=labels, showgrid=False)
+    figure.update_xaxes(showticklabels=False, showgrid=False, ticks="", range=[0, 1.18 * max(shares)])
+    laid_out(figure, max(330, 24 * len(names))).update_layout(bargap=0.25)
+    return figure.update_xaxes(ticks="", linecolor="rgba(0,0,0,0)", showgrid=False)
+
+
+def popularity(found: Mapping[str, Any]) -> go.Figure:
+    ranks = [rank for rank, _ in found["ranks"]]
+    total = found["requests"]
+    norm = sum(rank ** -found["exponent"] for rank in range(1, found["things"] + 1))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=ranks, y=[count for _, count in found["ranks"]], mode="markers", marker={"color": LINE, "size": 6},
+        hovertemplate="rank %{x}<br>%{y} requests<extra></extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=ranks, y=[total * rank ** -found["exponent"] / norm for rank in ranks], mode="lines",
+        line={"color": OTHER, "width": 2}, hoverinfo="skip",
+    )  # fmt: skip
+    for axis in (figure.update_xaxes, figure.update_yaxes):
+        axis(type="log", dtick=1, exponentformat="none", separatethousands=True)
+    figure.update_xaxes(title={"text": "rank"})
+    least = min(count for _, count in found["ranks"])
+    most = max(found["ranks"][0][1], total / norm)
+    figure.update_yaxes(title={"text": "requests"}, range=[math.log10(least) - 0.3, math.log10(most) + 0.3])
+    return laid_out(figure)
+
+
+def distribution(found: Mapping[str, Any], scale: float, unit: str) -> go.Figure:
+    points = [(scale * value, 100 * share) for value, share in found["curve"] if value > 0]
+    figure = go.Figure(
+        go.Scatter(
+            x=[value for value, _ in points], y=[share for _, share in points], mode="lines",
+            line={"color": LINE, "width": 2, "shape": "hv"},
+            hovertemplate=f"%{{x:.4g}} {unit}<br>%{{y:.4g}} %<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="log", dtick=1, title={"text": unit}, exponentformat="none", separatethousands=True)
+    figure.update_yaxes(range=[0, 102], title={"text": "%"})
+    return laid_out(figure)
