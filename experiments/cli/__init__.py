@@ -8,6 +8,7 @@ import click
 
 from experiments.cli.common import Commands, guarded, print_version
 from experiments.cli.dashboard import dashboard
+from experiments.cli.explain import explain
 from experiments.cli.export import export
 from experiments.cli.replay import replay
 from experiments.cli.run import run
@@ -45,7 +46,7 @@ def windtunnel() -> None:
     """
 
 
-for _command in (scenarios, run, sweep, dashboard, replay, traffic, export, validate):
+for _command in (scenarios, run, sweep, explain, dashboard, replay, traffic, export, validate):
     windtunnel.add_command(_command)
 
 
