@@ -4,74 +4,83 @@ Models   Address, user, whole second, method and target, status and size. Whatev
          and agent in the combined format, and what people add behind them.
 Source   Apache's mod_log_config (common, combined), nginx's ngx_http_log_module (combined).
 Omits    Which end of a request the second is: nginx stamps the end, Apache the begin, and no response time is told.
-Checked  tests/unit/test_logs_combined.py, tests/properties/test_logs.py
+Checked  tests/unit/test_logs_combined.py, tests/properties/test_logs_combined.py, tests/benchmarks/logs.py
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 
-from experiments.logs.batch import NS, Batch, batch_of
+from experiments.logs.batch import NS, Batch, Integers, batch_of
+from experiments.logs.fields import NO_INSTANT
+from experiments.logs.lines import LineFormat
+from experiments.logs.names import Names
 from experiments.logs.notes import Notes
-from experiments.logs.source import Block, Source
+from experiments.logs.source import Block
+from experiments.logs.splitting import Splitter
 from experiments.logs.stamps import CLF, clf_ns
 
-_LINE: Final = re.compile(
+NAME: Final = "combined"
+LINE: Final = re.compile(
     rb'(\S+) \S+ (\S+|[^\["]+?) '  # address, identity, user
     rb"\[(" + CLF + rb")\] "
-    rb'"([A-Z]{3,16} [^\s"\\]+(?:\\.[^\s"\\]*)*(?: HTTP/[0-9.]{1,3})?)" '
+    rb'"([A-Z]{3,16} [^\s"\\]+(?:\\.[^\s"\\]*)*)(?: HTTP/[0-9.]{1,3})?" '
     rb"([0-9]{3}) ([0-9]{1,18}|-)(?=\s|$)"
 )
 _CACHED: Final = 1 << 16
 
 
-def detect(head: bytes) -> Combined | None:
-    """This format, where at least half of the first lines are in it."""
-    lines = head.split(b"\n")[:100]
-    fitting = sum(_LINE.match(line) is not None for line in lines)
-    return Combined() if fitting and 2 * fitting >= len(lines) - 1 else None
-
-
-class Combined:
+class Combined(LineFormat):
     """Reads lines in the common or the combined format."""
 
-    name = "combined"
+    name = NAME
     resolution_ns = NS
 
     def __init__(self) -> None:
         self._stamps: dict[bytes, int | None] = {}
+        self._splitter = Splitter()
 
     def describe(self) -> str:
-        return "combined or common log format (address, user, second, request, status, size)"
+        return "common or combined log format: address, user, second, method and path, status, size"
 
-    def read(self, source: Source, notes: Notes) -> Iterator[Batch]:
-        for block in source.blocks(notes.taken + 1):
-            yield self._parsed(block, notes)
+    def instant(self, line: bytes) -> int:
+        match = LINE.match(line)
+        at_ns = None if match is None else clf_ns(match[3])
+        return NO_INSTANT if at_ns is None else at_ns
 
-    def _parsed(self, block: Block, notes: Notes) -> Batch:
-        names = notes.names
-        rows = []
-        for number, line in enumerate(block.lines()):
-            match = _LINE.match(line)
+    def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
+        split = self._splitter.split(block, notes.names)
+        columns = np.array([getattr(split, name) for name in type(split).__slots__], np.int64)
+        if len(split.number) < len(block):
+            is_left = np.ones(len(block), bool)
+            is_left[split.number] = False
+            rest, bad = self.strictly(block, np.flatnonzero(is_left).tolist(), notes.names)
+            notes.reject_lines(block, bad)
+            columns = np.concatenate((columns, rest), axis=1)
+            columns = columns[:, np.argsort(columns[0], kind="stable")]
+        number, at_ns, target, user, ip, status, size = columns
+        notes.stamped(at_ns)
+        yield batch_of(number + block.first, at_ns, target=target, user=user, ip=ip, status=status, bytes=size)
+
+    def strictly(self, block: Block, numbers: Iterable[int], names: Names) -> tuple[Integers, list[int]]:
+        """Lines of a block one by one: the rows of a `Split`, and the numbers of lines that are bad."""
+        rows, bad = [], []
+        for number in numbers:
+            match = LINE.match(block.line(number))
             at_ns = None if match is None else self._stamp(match[3])
             if match is None or at_ns is None:
-                notes.reject_line(block, number)
+                bad.append(number)
                 continue
             address, user, _, request, status, size = match.groups()
             rows.append((
-                block.first + number, at_ns, names.request(request), names.users.index(user), names.ips.index(address),
-                int(status), -1 if size == b"-" else int(size),
+                number, at_ns, names.request(request), names.users.index(user), names.ips.index(address), int(status),
+                -1 if size == b"-" else int(size),
             ))  # fmt: skip
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 7).T
-        notes.stamped(columns[1])
-        return batch_of(
-            columns[0], columns[1], target=columns[2], user=columns[3], ip=columns[4], status=columns[5],
-            bytes=columns[6],
-        )  # fmt: skip
+        return np.array(rows, np.int64).reshape(-1, 7).T, bad
 
     def _stamp(self, stamp: bytes) -> int | None:
         """Lines of one second stand together, so nearly every stamp has been seen."""

@@ -21,8 +21,8 @@ _CACHED: Final = 1 << 16
 _HASHES: Final = 1 << 40
 
 _METHOD: Final = re.compile(rb"[A-Z]{3,16}")
-_TARGET: Final = re.compile(rb'[^\s"\\]+(?:\\.[^\s"\\]*)*')
-_REQUEST: Final = re.compile(rb"([A-Z]{3,16}) (" + _TARGET.pattern + rb")(?: HTTP/[0-9.]{1,3})?")
+TARGET: Final = re.compile(rb'[^\s"\\]+(?:\\.[^\s"\\]*)*')
+REQUEST: Final = re.compile(rb"([A-Z]{3,16}) (" + TARGET.pattern + rb")(?: HTTP/[0-9.]{1,3})?")
 
 
 class _Numbers(dict[bytes, int]):
@@ -98,7 +98,7 @@ class Names:
         return self._number("", name)
 
     def _new_request(self, raw: bytes) -> int:
-        match = _REQUEST.fullmatch(raw)
+        match = REQUEST.fullmatch(raw)
         number = -1 if match is None else self._path(match[1].decode(), match[2])
         if len(self._requests) >= _CACHED:
             self._requests.clear()
@@ -106,7 +106,7 @@ class Names:
         return number
 
     def _new_target(self, method: bytes, target: bytes) -> int:
-        if (method and not _METHOD.fullmatch(method)) or not _TARGET.fullmatch(target):
+        if (method and not _METHOD.fullmatch(method)) or not TARGET.fullmatch(target):
             return -1
         return self._path(method.decode(), target)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -52,14 +52,13 @@ class Notes:
         if len(self.bad_shown) < SHOWN_BAD:
             self.bad_shown.append(f"{self.place}line {line - self.offset}: {why}")
 
-    def reject_line(self, block: Block, number: int) -> None:
-        """Line `number` (from 0) of a block is bad."""
-        line = block.first + number
-        if line in block.too_long:
-            self.reject(line, None)
-            return
-        start = int(block.ends[number - 1]) + 1 if number else 0
-        self.reject(line, block.data[start : int(block.ends[number])])
+    def reject_lines(self, block: Block, numbers: Sequence[int]) -> None:
+        """Lines of a block that are bad; their numbers are from 0 and rise."""
+        room = max(0, SHOWN_BAD - len(self.bad_shown))
+        for number in numbers[:room]:
+            line = block.first + number
+            self.reject(line, None if line in block.too_long else block.line(number))
+        self.bad += len(numbers[room:])
 
     def stamped(self, stamps: Integers) -> None:
         """Requests in the order of their lines, with the instants that stand in them."""
@@ -84,6 +83,10 @@ class Format(Protocol):
 
     def describe(self) -> str:
         """In words: the format, and what of it is used."""
+        ...
+
+    def fits(self, line: bytes) -> bool:
+        """Whether a line, without its end, is in this format."""
         ...
 
     def read(self, source: Source, notes: Notes) -> Iterator[Batch]:

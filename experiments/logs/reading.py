@@ -1,17 +1,21 @@
 """Logs as one stream of requests, whatever their format.
 
-Models   The format is told from the first lines of the first file, or stated. Several files are one log, in the order
-         of their first requests. What is read is handed out in batches, so that memory does not grow with the log.
+Models   The format is told from the first lines of the first file, or stated, and is that of all files. Several files
+         are one log in the order of their first requests, so that `access.log*` is right though the newest comes first;
+         standard input comes where it is named. What is read is handed out in batches: memory does not grow with it.
+Checked  tests/unit/test_logs_reading.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
-from experiments.errors import InputError, shown
+from experiments.errors import InputError
 from experiments.logs.batch import Batch, joined
-from experiments.logs.detection import detected, stated
+from experiments.logs.detection import detected, first_lines, stated
+from experiments.logs.lines import LineFormat
 from experiments.logs.names import Names
 from experiments.logs.notes import Format, Notes
 from experiments.logs.source import Source
@@ -27,37 +31,45 @@ def read_logs(
     *,
     format: str | None = None,  # noqa: A002
     fields: Mapping[str, str] | None = None,
+    stamp: Literal["begin", "end"] | None = None,
     progress: Progress | None = None,
 ) -> Reading:
     """Open logs (`-`: standard input) and tell their format; `Reading.batches` reads them. Raises InputError.
 
-    `format`: the name of a format instead of what is detected. `fields`: which of the log's own fields is what.
+    `format`: the name of a format, or a format written down, instead of what is detected. `fields`: which of the log's
+    own fields has which role (`{"user": "http_x_user", "response": "took:ms"}`). `stamp`: which end of a request the
+    stamps are of, where the format leaves that open.
     """
     if not names:
         raise InputError("logs: must be at least one file, got none. Name one, or - for standard input.")
-    return Reading([Source(name) for name in names], format, fields or {}, progress)
+    if list(names).count("-") > 1:
+        raise InputError("logs: must have standard input at most once, got it several times. Name it once.")
+    return Reading([Source(name) for name in names], format, fields or {}, stamp, progress)
 
 
 class Reading:
     """Logs that are being read. The counts are whole once all batches have been taken."""
 
     def __init__(
-        self, sources: Sequence[Source], format_name: str | None, fields: Mapping[str, str], progress: Progress | None
-    ) -> None:
+        self, sources: Sequence[Source], format_name: str | None, fields: Mapping[str, str], stamp: str | None,
+        progress: Progress | None,
+    ) -> None:  # fmt: skip
         self.names = Names()
         self._notes = Notes(self.names)
-        self._sources = list(sources)
         self._progress = progress
         self._begun = False
         self._done_bytes = 0
-        first = self._sources[0]
+        at_end = None if stamp is None else stamp == "end"
         self._format: Format
         if format_name is None:
-            self._format, why = detected(first, fields)
+            self._format, why = detected(sources[0], fields, at_end)
         else:
-            self._format, why = stated(format_name, first, fields)
+            self._format, why = stated(format_name, sources[0], fields, at_end)
         self.format = f"{self._format.describe()}; {why}"
         """The format in words, and how it was told."""
+        self.format_name = self._format.name
+        """What `--format` would say."""
+        self._sources = in_order(sources, self._format) if len(sources) > 1 else list(sources)
 
     @property
     def resolution_ns(self) -> int:
@@ -116,21 +128,66 @@ class Reading:
             raise InputError(self._nothing())
 
     def _pieces(self) -> Iterator[Batch]:
+        meter = _Meter(self._sources, self._progress)
         for source in self._sources:
             self._notes.offset = self._notes.taken
-            self._notes.place = f"{source.name} " if len(self._sources) > 1 else ""
+            self._notes.place = f"{source.named} " if len(self._sources) > 1 else ""
             before = self._done_bytes
+            source.open()
             for batch in self._format.read(source, self._notes):
                 self._done_bytes = before + source.consumed
+                meter.tell(self._done_bytes)
                 yield batch
             self._done_bytes = before + source.consumed
             source.close()
 
     def _nothing(self) -> str:
-        name = " ".join(
-            "standard input" if source.name == "-" else shown(source.name)[1:-1] for source in self._sources
-        )
+        name = ", ".join(source.named for source in self._sources[:3]) + ", ..." * (len(self._sources) > 3)
         if not self.lines:
             return f"{name}: must have requests, got an empty log. Is it the right file?"
         lines = f"{self.lines} line{'s' * (self.lines > 1)}"
-        return f"{name}: must be {self._format.describe()}, got {lines} of something else: {self.bad_shown[0]}."
+        return f"{name}: must be in the format {self.format_name}, got {lines} of something else: {self.bad_shown[0]}."
+
+
+class _Meter:
+    """Tells how far the reading is, in bytes and in time."""
+
+    def __init__(self, sources: Sequence[Source], progress: Progress | None) -> None:
+        self._progress = progress
+        self._begun_at = time.monotonic()
+        is_known = all(source.size for source in sources)
+        self._total = sum(source.size for source in sources) if is_known else 0
+
+    def tell(self, done: int) -> None:
+        if self._progress is None:
+            return
+        if not self._total:
+            self._progress(0.0, f"{_megabytes(done)} read")
+            return
+        share = min(1.0, done / self._total)
+        passed_s = time.monotonic() - self._begun_at
+        left = f", {passed_s * (1 - share) / share:.0f} s left" if share > 0 else ""
+        self._progress(share, f"{_megabytes(done)} of {_megabytes(self._total)} read{left}")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def in_order(sources: Sequence[Source], kind: Format) -> list[Source]:
+    """Sources in the order of their first requests; those that tell none stay where they are named."""
+    first = [_first_instant(source, kind) for source in sources]
+    movable = [number for number, at_ns in enumerate(first) if at_ns is not None]
+    sorted_numbers = iter(sorted(movable, key=lambda number: (first[number], number)))
+    return [
+        sources[next(sorted_numbers)] if at_ns is not None else sources[number] for number, at_ns in enumerate(first)
+    ]
+
+
+def _first_instant(source: Source, kind: Format) -> int | None:
+    if source.name == "-" or not isinstance(kind, LineFormat):
+        return None
+    try:
+        return kind.begin_of(first_lines(source.head()))
+    finally:
+        source.close()

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
@@ -56,6 +57,12 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    def line(self, number: int) -> bytes:
+        """Line `number`, from 0, without its end."""
+        start = int(self.ends[number - 1]) + 1 if number else 0
+        line = self.data[start : int(self.ends[number])]
+        return line[:-1] if line.endswith(b"\r") else line
 
     def lines(self) -> list[bytes]:
         """The lines without their ends."""
@@ -127,19 +134,26 @@ class Source:
             yield piece
 
     def _read(self, size: int, done: int) -> bytes:
+        """So many bytes, less only at the end: where blocks end does not depend on how a file is packed."""
         file = self._file
         assert file is not None
-        return self._guarded(lambda: file.read(size), done)
+        pieces = []
+        while size and (piece := self._guarded(partial(file.read, size), done)):
+            pieces.append(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _guarded(self, read: Callable[[], Any], done: int) -> Any:
         try:
             return read()
         except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
             where = f", after {done:,} bytes of text" if done else ""
-            raise InputError(f"{self._named()}: must be readable to its end, got: {_damage(error)}{where}.") from None
+            raise InputError(f"{self.named}: must be readable to its end, got: {_damage(error)}{where}.") from None
 
-    def _named(self) -> str:
-        return "standard input" if self.name == "-" else self.name
+    @property
+    def named(self) -> str:
+        """As people know it."""
+        return "standard input" if self.name == "-" else shown(self.name, 200)[1:-1]
 
     def blocks(self, first: int) -> Iterator[Block]:
         """Blocks of whole lines; the first of them has the number `first`."""
@@ -151,14 +165,15 @@ class Source:
                     continue
                 carried = b""
                 piece = piece[at:]
-            data = carried + piece
-            cut = data.rfind(b"\n") + 1
-            carried = data[cut:]
+            cut = piece.rfind(b"\n") + 1
             if cut:
-                block = _block(data[:cut], first, skipping)
+                block = _block(b"".join((carried, memoryview(piece)[:cut])), first, skipping)
                 skipping = False
                 first += len(block)
                 yield block
+                carried = piece[cut:]
+            else:
+                carried += piece
             if len(carried) > LONGEST_LINE:
                 carried, skipping = b"", True
         if carried or skipping:
@@ -235,16 +250,19 @@ class _Archive:
     def __init__(self, file: Any) -> None:
         self._tar = tarfile.open(fileobj=file, mode="r|")  # noqa: SIM115
         self._member: IO[bytes] | None = None
+        self._is_done = False
 
     def read(self, size: int = -1, /) -> bytes:
-        while True:
+        while not self._is_done:
             if self._member is not None and (data := self._member.read(size)):
                 return data
             member = self._tar.next()
             if member is None:
-                return b""
+                self._is_done = True
+                break
             self._tar.members = []  # type: ignore[attr-defined]  # they are all kept else
             self._member = self._tar.extractfile(member) if member.isreg() else None
+        return b""
 
 
 class _Wide:
@@ -255,7 +273,7 @@ class _Wide:
         self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
 
     def read(self, size: int = -1, /) -> bytes:
-        while data := self._file.read(size):
+        while data := self._file.read(max(2, size // 2)):  # of two bytes at most three are made
             if text := self._decoder.decode(data):
                 return text.encode("utf-8", "backslashreplace")
         return self._decoder.decode(b"", True).encode("utf-8", "backslashreplace")

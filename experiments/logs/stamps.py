@@ -24,7 +24,7 @@ _ISO: Final = re.compile(
     rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,12}))?)?"
     rb" ?(?:Z|UTC|([+-])([0-9]{2}):?([0-9]{2})?)?"
 )
-_NUMBER: Final = re.compile(rb"([0-9]{1,19})(?:\.([0-9]{1,12}))?")
+_NUMBER: Final = re.compile(rb"([0-9]{1,19})(?:\.([0-9]{1,40}))?")
 _DIGITS_OF: Final = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 
 
@@ -58,7 +58,8 @@ def epoch_ns(stamp: bytes, unit: str = "s") -> int | None:
     if match is None:
         return None
     digits = _DIGITS_OF[unit]
-    ns = int(match[1]) * 10**digits + int((match[2] or b"").ljust(digits, b"0")[:digits] or b"0")
+    tenths = int((match[2] or b"").ljust(digits + 1, b"0")[: digits + 1])
+    ns = int(match[1]) * 10**digits + (tenths + 5) // 10
     return ns if ns < _LAST_NS else None
 
 

@@ -1,0 +1,148 @@
+"""Formats that people write down as a pattern: text with places for variables.
+
+Models   A pattern becomes one expression. What a variable may hold is told by itself, or else by the text behind it:
+         everything up to that. A line fits as a whole or is bad. No two neighbouring parts of the expression can take
+         the same text, so that a line is refused in a time that grows with its length only.
+Checked  tests/unit/test_logs_nginx.py, tests/unit/test_logs_apache.py, tests/properties/test_logs.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from experiments.errors import InputError, shown
+from experiments.logs.batch import NS, Batch
+from experiments.logs.fields import NO_INSTANT, ROLES, UNITS, Fields, Use, instant_of
+from experiments.logs.lines import LineFormat, batch_of_rows
+from experiments.logs.notes import Notes
+from experiments.logs.source import Block
+
+QUOTED: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A place in a pattern."""
+
+    name: str
+    holds: bytes | None = None
+    """An expression; None: everything up to the text behind it."""
+    use: Use | None = None
+    rank: int = 0
+    """Of several variables with one role, the one with the lowest rank is used."""
+
+
+class PatternFormat(LineFormat):
+    """Reads lines that fit a pattern."""
+
+    def __init__(
+        self, name: str, title: str, parts: Sequence[str | Variable], at_end: bool,
+        unescaped: Callable[[bytes], bytes] | None = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.resolution_ns = NS
+        self._title = title
+        self._unescaped = unescaped
+        used = _used(parts)
+        self._line = re.compile(b"".join(_expression(parts, number, used) for number in range(len(parts))), re.DOTALL)
+        self._variables = [part for part in parts if isinstance(part, Variable) and part in used]
+        self._fields = Fields([variable.use for variable in self._variables], at_end)
+        self._edge = "end" if at_end else "begin"
+        if "time" not in self._fields.roles:
+            raise InputError(f"--format: must have the time of a request, got a {title} without. Log it, or say which.")
+        self._time, self._unit = next(
+            (number, each.use.unit)
+            for number, each in enumerate(self._variables, 1)
+            if each.use and each.use.role == "time"
+        )
+
+    def describe(self) -> str:
+        uses = ", ".join(f"{each.use.role} from {each.name}" for each in self._variables if each.use is not None)
+        edge = f"; stamps are of the {self._edge} of a request"
+        return f"{self._title}: {uses}" + edge * ("response" in self._fields.roles)
+
+    def instant(self, line: bytes) -> int:
+        match = self._line.fullmatch(line)
+        return NO_INSTANT if match is None else instant_of(match[self._time], self._unit)
+
+    def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
+        matches = [self._line.fullmatch(line) for line in block.lines()]
+        rows = [match.groups() for match in matches if match is not None]
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self._variables)
+        if self._unescaped is not None and b"\\" in block.data:
+            columns = [tuple(map(self._unescaped, column)) for column in columns]
+        numbers = [number for number, match in enumerate(matches) if match is not None]
+        bad = [number for number, match in enumerate(matches) if match is None]
+        yield batch_of_rows(block, notes, self._fields, numbers, columns, bad)
+
+
+def _used(parts: Sequence[str | Variable]) -> list[Variable]:
+    """One variable for each role; a request line tells what method and path tell."""
+    best: dict[str, Variable] = {}
+    for part in parts:
+        if isinstance(part, Variable) and part.use is not None:
+            role = part.use.role
+            if role not in best or part.rank < best[role].rank:
+                best[role] = part
+    if "request" in best:
+        best.pop("method", None)
+        best.pop("path", None)
+    return list(best.values())
+
+
+def _expression(parts: Sequence[str | Variable], number: int, used: list[Variable]) -> bytes:
+    part = parts[number]
+    if isinstance(part, str):
+        return re.escape(part.encode())
+    after = parts[number + 1] if number + 1 < len(parts) else ""
+    holds = part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"]*?')
+    is_used = any(part is each for each in used)
+    return b"(" + holds + b")" if is_used else b"(?:" + holds + b")"
+
+
+def _up_to(text: str) -> bytes:
+    """Anything that does not hold the mark at which the text behind it is known."""
+    if not text:
+        return rb".*"
+    if text.startswith('"'):
+        return QUOTED
+    mark = text.strip()[:1]
+    if not mark or not text[0].isspace():
+        return b"[^" + re.escape(text[:1].encode()) + b"]*"
+    return b"[^" + re.escape(mark.encode()) + b"]*?"
+
+
+def with_fields(parts: Sequence[str | Variable], fields: Mapping[str, str]) -> list[str | Variable]:
+    """The parts with the roles that somebody gave to variables by name (`user=http_x_user`). Raises InputError."""
+    changed = list(parts)
+    for role, wanted in fields.items():
+        use, name = use_of(role, wanted)
+        names = [_plain(part.name) if isinstance(part, Variable) else None for part in parts]
+        if _plain(name) not in names:
+            there = ", ".join(part.name for part in parts if isinstance(part, Variable))
+            raise InputError(f"--field {role}: must be one of {there}, got {shown(name)}. Write e.g. {role}=NAME.")
+        for number, part in enumerate(parts):
+            if isinstance(part, Variable) and names[number] == _plain(name):
+                changed[number] = Variable(part.name, part.holds, use, -1)
+    return changed
+
+
+def _plain(name: str) -> str:
+    """A variable's name as people say it: `$http_x_user` is http_x_user, `%{X-User}i` is x-user."""
+    match = re.fullmatch(r"%[<>]?\{(.*)\}[A-Za-z]", name)
+    return (match[1] if match else name.lstrip("$%")).lower()
+
+
+def use_of(role: str, wanted: str) -> tuple[Use, str]:
+    """What `--field ROLE=NAME[:UNIT]` says. Raises InputError."""
+    if role not in ROLES:
+        raise InputError(f"--field: must be one of {', '.join(ROLES)}, got {shown(role)}. Write ROLE=NAME.")
+    name, colon, unit = wanted.rpartition(":")
+    if not colon or unit not in UNITS:
+        name, unit = wanted, ""
+    if not name:
+        raise InputError(f"--field {role}: must be the name of a field, got nothing. Write {role}=NAME.")
+    return Use(role, unit), name

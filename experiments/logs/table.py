@@ -1,0 +1,152 @@
+"""Tables in text: CSV with a header, separated by commas, semicolons, tabs or bars.
+
+Models   Columns are told by their names and values, or said. A text in quotes may go on in the next lines; those count
+         as headers, for they are lines that begin no row. A quote that never ends makes its line bad, not the rest.
+Source   RFC 4180.
+Checked  tests/unit/test_logs_tables.py, tests/properties/test_logs.py
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from experiments.errors import InputError
+from experiments.logs.batch import NS, Batch
+from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of
+from experiments.logs.guessing import Guess, guessed
+from experiments.logs.lines import LineFormat, batch_of_rows
+from experiments.logs.notes import Notes
+from experiments.logs.source import Block
+
+NAME: Final = "csv"
+_SEPARATORS: Final = b",;\t|"
+_LONGEST_ROW: Final = 64
+"""Lines of one row."""
+
+Row = list[str]
+
+
+class CsvTable(LineFormat):
+    """Reads rows below a header."""
+
+    name = NAME
+
+    def __init__(
+        self, title: str, header: Row, separator: str, guess: Guess, wanted: Callable[[Row], bool] | None = None
+    ) -> None:
+        """`wanted`: which rows are requests at all; the others are counted with the headers."""
+        self._title = title
+        self._header = header
+        self._separator = separator
+        self._guess = guess
+        self._wanted = wanted
+        self._fields = Fields(list(guess.uses.values()), guess.at_end)
+        self._places = [header.index(name) for name in guess.uses]
+        time, self._unit = next((name, use.unit) for name, use in guess.uses.items() if use.role == "time")
+        self._time = header.index(time)
+        self.resolution_ns = NS
+
+    def describe(self) -> str:
+        return f"{self._title}: {self._guess.describe()}"
+
+    def instant(self, line: bytes) -> int:
+        row = row_of(line, self._separator)
+        if row is None or len(row) != len(self._header):
+            return NO_INSTANT
+        return instant_of(row[self._time], self._unit)
+
+    def fits(self, line: bytes) -> bool:
+        return self.instant(line) != NO_INSTANT or row_of(line, self._separator) == self._header
+
+    def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
+        rows, numbers, bad = [], [], []
+        wide = len(self._header)
+        for number, row in self._rows(block, notes):
+            if row is None or len(row) != wide:
+                bad.append(number)
+            elif row == self._header or (self._wanted is not None and not self._wanted(row)):
+                notes.headers += 1
+            else:
+                rows.append(row)
+                numbers.append(number)
+        columns = [[row[place] for row in rows] for place in self._places]
+        yield batch_of_rows(block, notes, self._fields, numbers, columns, bad)
+
+    def _rows(self, block: Block, notes: Notes) -> Iterator[tuple[int, Row | None]]:
+        lines = block.lines()
+        number = 0
+        while number < len(lines):
+            line = lines[number]
+            taken = 1
+            if b'"' in line and line.count(b'"') % 2:
+                taken = _closed(lines, number)
+                line = b"\n".join(lines[number : number + taken])
+            yield number, row_of(line, self._separator)
+            notes.headers += taken - 1
+            number += taken
+
+
+def _closed(lines: list[bytes], number: int) -> int:
+    """How many lines it takes until the quotes of a row are even; 1 where they never are."""
+    odd = 0
+    for taken, line in enumerate(lines[number : number + _LONGEST_ROW], 1):
+        odd ^= line.count(b'"') % 2
+        if not odd:
+            return taken
+    return 1
+
+
+def row_of(line: bytes, separator: str) -> Row | None:
+    """The values of a row; None for an empty line or what is no row."""
+    text = line.decode("utf-8", "backslashreplace")
+    if '"' not in text:
+        return text.split(separator) if text else None
+    try:
+        return next(csv.reader([text] if "\n" not in text else text.splitlines(keepends=True), delimiter=separator))
+    except (csv.Error, StopIteration):
+        return None
+
+
+def header_of(lines: Sequence[bytes]) -> tuple[Row, str] | None:
+    """The header of a table and its separator, where the first line is one: several names, none of them a number."""
+    first = next((line for line in lines if line.strip()), b"")
+    separator = max(_SEPARATORS, key=lambda sign: first.count(bytes([sign])))
+    row = row_of(first.strip(), chr(separator))
+    if row is None or not all(name.strip() and not _is_number(name) and len(name) < 200 for name in row):
+        return None
+    return row, chr(separator)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def samples_of(header: Row, separator: str, lines: Sequence[bytes]) -> dict[str, list[Any]]:
+    """The values of the first rows by the names of their columns."""
+    rows = [row for line in lines if (row := row_of(line, separator)) is not None and row != header]
+    whole = [row for row in rows if len(row) == len(header)]
+    return {name: [row[place] for row in whole] for place, name in enumerate(header)}
+
+
+def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool | None) -> CsvTable:
+    """The table that begins with these lines. Raises InputError where it has no header or no time."""
+    found = header_of(lines)
+    if found is None:
+        raise InputError("--format csv: must have a header with the names of its columns, got a first line without.")
+    header, separator = found
+    guess = guessed(samples_of(header, separator, lines), fields, at_end)
+    if not guess.has_time:
+        raise InputError(f"--field time: must be told, got no column that is one. Columns: {', '.join(header)[:200]}.")
+    words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+    return CsvTable(f"CSV with {words[separator]}", header, separator, guess)
+
+
+def fixed(uses: Mapping[str, Use], header: Row, at_end: bool) -> Guess:
+    """What the columns of a well-known table are, as far as it has them."""
+    return Guess({name: use for name, use in uses.items() if name in header}, at_end)
