@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from experiments.cli.common import DURATION, console_for, progress
 from experiments.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from experiments.shapes.fitted import Kind
 
 
 @click.command(short_help="Say what the load of a log is: rate, bursts, mix, sessions, limits.")
@@ -31,7 +34,7 @@ from experiments.errors import InputError, shown
 @click.option("-o", "--output", metavar="FILE.yaml", help="With --fit-shape or a load test: write traffic here.")
 @click.option("--html", metavar="FILE.html", help="Write a page with plots, one file that needs no network.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
-def traffic(logs: tuple[str, ...], output: str | None, fit_shape: str | None, **options: Any) -> None:
+def traffic(logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, **options: Any) -> None:
     """Say what the load of LOG is: its rate over time and how bursty it is, what is asked for and how often, sessions
     and think times, popularity, response times, and what rate limits would have refused.
 
@@ -40,7 +43,18 @@ def traffic(logs: tuple[str, ...], output: str | None, fit_shape: str | None, **
     windtunnel traffic access.log.2.gz access.log.1 access.log --html traffic.html
     windtunnel traffic access.log --limit 'ip 200/60s' --limit 'ip 10/s limit_req burst=20'
     windtunnel traffic access.log --scenario my.yaml --fit-shape weekly -o traffic.yaml
+
+    LOG may also be a load test, a script or options of k6 or a Locust file: then its stages are told, and written as
+    traffic of a scenario. Nothing in it is run.
+
+    \b
+    windtunnel traffic load.js -o traffic.yaml
     """
+    from experiments.shapes.load_test import is_load_test
+
+    if len(logs) == 1 and is_load_test(logs[0]):
+        read_stages(logs[0], output, as_json=options["as_json"])
+        return
     if fit_shape is None and output is not None:
         raise InputError("-o: must come with --fit-shape, got neither. Add --fit-shape weekly, for example.")
     if fit_shape is not None and output is None:
@@ -49,7 +63,7 @@ def traffic(logs: tuple[str, ...], output: str | None, fit_shape: str | None, **
 
 
 def characterise(
-    logs: tuple[str, ...], output: str | None, fit_shape: str | None, log_format: str | None, gap: float,
+    logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, log_format: str | None, gap: float,
     limits: tuple[str, ...], scenario: str | None, html: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure logs, then say and write what was asked for."""
@@ -70,6 +84,12 @@ def characterise(
         tried = limits_written(GUIDE)
     with progress("traffic") as tell:
         measured = measure(read_logs(logs, format=log_format, progress=tell), logs, tried, gap)
+    if fit_shape is not None and output is not None:
+        from experiments.files import write_text
+        from experiments.shapes.fitted import fitted_section
+
+        section = fitted_section(fit_shape, measured, None if system is None else system.spec)
+        write_text(Path(output), section.text())
     if html is not None:
         from experiments.files import write_text
         from experiments.traffic.page import page
@@ -81,3 +101,25 @@ def characterise(
         from experiments.traffic.report import render
 
         render(measured.document, console_for(sys.stdout))
+
+
+def read_stages(name: str, output: str | None, as_json: bool) -> None:
+    """Say what load a load test puts on a system, and write it as a scenario's traffic."""
+    from experiments.shapes.load_test import read_load_test
+
+    section, load = read_load_test(name)
+    if output is not None:
+        from experiments.files import write_text
+
+        write_text(Path(output), section.text())
+    if as_json:
+        points = [{"t_s": at_s, "level": level} for at_s, level in load.points]
+        document = {"kind": load.kind, "ends_s": load.ends_s, "peak": load.peak, "points": points}
+        click.echo(json.dumps({**document, "section": section.document()}, ensure_ascii=False, indent=2))
+    elif output is None:
+        click.echo(section.text(), nl=False)
+    else:
+        unit = "requests/s" if load.kind == "open" else "users"
+        click.echo(
+            f"{name}: {load.kind} load of up to {load.peak:g} {unit} over {load.ends_s:g} s, written to {output}."
+        )

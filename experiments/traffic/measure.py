@@ -42,6 +42,9 @@ class Measured:
 
     document: dict[str, Any]
     counts: Counts
+    targets: Sequence[tuple[str, str]]
+    by_target: np.ndarray
+    """Requests of each target."""
 
 
 class Measurement:
@@ -109,7 +112,7 @@ def measure(reading: Reading, logs: Sequence[str], limits: Sequence[Limit], gap_
         "sessions": taken.sessions.as_dict(resolution_s),
         "limits": [limit.as_dict(reading.names) for limit in taken.limits],
     }  # fmt: skip
-    return Measured(document, counts)
+    return Measured(document, counts, reading.names.targets, endpoints.by_target)
 
 
 def with_curve(times: Histogram) -> dict[str, Any] | None:
@@ -174,8 +177,15 @@ def by_hour(counts: Counts, hours: int) -> list[float | None] | None:
 
     None where the log has less than two days, or two weeks, or wider bins. An hour that never was is None.
     """
+    if counts.span_s < LEAST_DAYS * hours * 3600:
+        return None
+    return hourly(counts, hours)
+
+
+def hourly(counts: Counts, hours: int) -> list[float | None] | None:
+    """Mean rate of each hour of the day (24) or of the week (168), over whole hours, however few. None: wider bins."""
     hour_ns = 3600 * SECOND_NS
-    if counts.span_s < LEAST_DAYS * hours * 3600 or hour_ns % counts.width_ns:
+    if hour_ns % counts.width_ns:
         return None
     found, begins_ns = counts.per(hour_ns)
     found, first = found[1:-1], begins_ns // hour_ns + 1
