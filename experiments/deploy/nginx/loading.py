@@ -1,0 +1,215 @@
+"""A configuration with everything it includes, inside one folder, and what crossplane has against it.
+
+Models   An include stands for the directives of the files it names, in the order of their names; relative names start
+         at the folder of the main file, absolute ones are looked up where the deployment mounts its files. A directive
+         that crossplane refuses (where it stands, how many arguments it has) is reported and left out.
+Source   nginx 1.22; nginx-crossplane 0.5.14's table of directives
+Checked  tests/unit/test_deploy_nginx.py, tests/properties/test_nginx_fuzz.py
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from crossplane.analyzer import analyze, enter_block_ctx
+from crossplane.errors import NgxParserDirectiveError
+
+from experiments.deploy.nginx.tokens import BadSyntax, Word
+from experiments.deploy.nginx.tree import DEEPEST, Directive, directives_of
+from experiments.deploy.place import Place
+from experiments.deploy.setting import Ledger
+from experiments.deploy.source import Folder
+from experiments.errors import InputError
+
+Context = tuple[str, ...]
+NGINX = "/etc/nginx/"
+OF_THE_PACKAGE = ("mime.types", "fastcgi_params", "uwsgi_params", "scgi_params", "fastcgi.conf", "proxy_params")
+"""Files that come with nginx and say nothing of traffic."""
+MOST_INCLUDES = 500
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was read."""
+
+    directives: list[Directive]
+    """At the top, those in blocks within them; includes are replaced by what they name."""
+    context: Context
+    """() for a main file, ("http",) for one that is included in the http block."""
+    files: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Loader:
+    folder: Folder
+    ledger: Ledger
+    mounts: Mapping[str, str]
+    home: str
+    files: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    includes: int = 0
+
+
+def load(
+    folder: Folder, entry: str, ledger: Ledger, is_main: bool | None = None, mounts: Mapping[str, str] | None = None
+) -> Loaded:
+    """Read `entry` and what it includes. `is_main`: whether it is nginx.conf itself, or None where nobody knows.
+
+    `mounts`: where in the container a file of the folder stands. Raises InputError where `entry` cannot be read.
+    """
+    loader = _Loader(folder, ledger, mounts or {}, posixpath.dirname(entry))
+    text = folder.read(entry).text
+    try:
+        top = directives_of(text, entry)
+    except BadSyntax as error:
+        raise InputError(f"{entry}: {error.what}. ({entry}:{error.line})") from None
+    loader.files.append(entry)
+    loader.texts[entry] = text
+    context = _context(top, entry, ledger, is_main)
+    loaded = Loaded(_accepted(loader, top, context, (entry,)), context, loader.files, loader.texts)
+    return loaded
+
+
+def _context(top: list[Directive], entry: str, ledger: Ledger, is_main: bool | None) -> Context:
+    """Where the file stands. One without an http block that holds what belongs into one is a fragment."""
+    names = {directive.name.text for directive in top}
+    if "http" in names or "events" in names or "stream" in names or not names:
+        if is_main is not False and "events" not in names and names:
+            ledger.problem(
+                Place(entry, 1, 0, 0), 'nginx would not start with it as its main file: it has no "events" block. Add '
+                "events { } at the top.",
+            )  # fmt: skip
+        return ()
+    if is_main:
+        stray = next((directive for directive in top if directive.is_block), top[0])
+        ledger.problem(
+            place_of(stray),
+            f'nginx would not start with it as its main file: "{stray.name.text}" must stand in an http block, and an '
+            "events block is missing. Put events { } before it and http { ... } around it. It is read as if they were "
+            "there.",
+        )
+    return ("http",)
+
+
+def place_of(directive: Directive) -> Place:
+    """A directive's arguments, or its name where it has none."""
+    return between(directive.file, directive.args[0], directive.args[-1]) if directive.args else word(directive)
+
+
+def word(directive: Directive) -> Place:
+    return place_of_word(directive.file, directive.name)
+
+
+def place_of_word(file: str, one: Word) -> Place:
+    return Place(file, one.line, one.start, one.end)
+
+
+def between(file: str, first: Word, last: Word) -> Place:
+    """From a word to another, quotes around the outer ones included where there are several."""
+    if first is last:
+        return place_of_word(file, first)
+    return Place(file, first.line, first.start - first.is_quoted, last.end + last.is_quoted)
+
+
+def _accepted(
+    loader: _Loader, directives: list[Directive], context: Context, chain: tuple[str, ...]
+) -> list[Directive]:
+    """The directives that crossplane has nothing against, includes replaced."""
+    found: list[Directive] = []
+    for directive in directives:
+        statement = {"directive": directive.name.text, "line": directive.line, "args": directive.texts}
+        try:
+            analyze(directive.file, statement, "{" if directive.is_block else ";", context)
+        except NgxParserDirectiveError as error:
+            loader.ledger.problem(place_of(directive), f"nginx would not start: {error.strerror}. It is left out.")
+            continue
+        if directive.name.text == "include" and not directive.is_block and directive.args:
+            found += _included(loader, directive, context, chain)
+            continue
+        if directive.block is not None:
+            inner = tuple(enter_block_ctx(statement, context))
+            directive.block = _accepted(loader, directive.block, inner, chain)
+        found.append(directive)
+    return found
+
+
+def _included(loader: _Loader, directive: Directive, context: Context, chain: tuple[str, ...]) -> list[Directive]:
+    """What an include names. Its own setting is the caller's to register: it stays for that in `Loaded`."""
+    place, pattern = place_of(directive), directive.args[0].text
+    loader.includes += 1
+    if len(chain) > DEEPEST or loader.includes > MOST_INCLUDES:
+        loader.ledger.problem(place, f"includes go more than {DEEPEST} deep, or are more than {MOST_INCLUDES}.")
+        return []
+    names = list(_names(loader, pattern))
+    found: list[Directive] = [directive]
+    if not names:
+        if posixpath.basename(pattern) not in OF_THE_PACKAGE and "modules-enabled" not in pattern:
+            loader.ledger.problem(place, f"the included {pattern} is not in the folder.")
+        return found
+    for name in names:
+        if name in chain:
+            loader.ledger.problem(place, f"includes {name}, which is being read already: a cycle.")
+            continue
+        found += _one(loader, directive, name, context, chain)
+    return found
+
+
+def _one(loader: _Loader, at: Directive, name: str, context: Context, chain: tuple[str, ...]) -> list[Directive]:
+    try:
+        text = loader.folder.read(name).text
+        directives = directives_of(text, name)
+    except BadSyntax as error:
+        loader.ledger.problem(Place(name, error.line, error.start, error.start), f"{error.what}. It is left out.")
+        return []
+    except InputError as error:
+        loader.ledger.problem(place_of(at), f"cannot include {name}: {error.lines[0]}")
+        return []
+    if name not in loader.files:
+        loader.files.append(name)
+    loader.texts[name] = text
+    for directive in directives:
+        directive.outer = at.outer
+    return _accepted(loader, directives, context, (*chain, name))
+
+
+def _names(loader: _Loader, pattern: str) -> Iterator[str]:
+    """Files of the folder that an include names, in nginx's order. Never one outside."""
+    inside = _inside(loader, pattern)
+    if any(letter in inside for letter in "*?["):
+        head = posixpath.dirname(inside)
+        known = {_container_path(container): name for container, name in loader.mounts.items()}
+        matching = {name for container, name in known.items() if fnmatch.fnmatchcase(container, pattern)}
+        matching |= {
+            name for name in loader.folder.files()
+            if posixpath.dirname(name) == head and fnmatch.fnmatchcase(name, inside)
+        }  # fmt: skip
+        yield from sorted(matching)
+        return
+    if inside in loader.folder:
+        yield inside
+
+
+def _inside(loader: _Loader, pattern: str) -> str:
+    """The name inside the folder that a name in the configuration stands for."""
+    if not pattern.startswith("/"):
+        in_container = NGINX + pattern
+        if in_container in loader.mounts:
+            return loader.mounts[in_container]
+        return posixpath.normpath(posixpath.join(loader.home, pattern))
+    if pattern in loader.mounts:
+        return loader.mounts[pattern]
+    for container, name in loader.mounts.items():
+        prefix = container.rstrip("/") + "/"
+        if pattern.startswith(prefix):
+            return posixpath.normpath(posixpath.join(name, pattern[len(prefix) :]))
+    if pattern.startswith(NGINX):
+        return posixpath.normpath(posixpath.join(loader.home, pattern[len(NGINX) :]))
+    return posixpath.normpath(pattern.lstrip("/"))
+
+
+def _container_path(path: str) -> str:
+    return posixpath.normpath(path)
