@@ -33,7 +33,8 @@ class Endpoints:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._endpoint_of_target = np.zeros(0, np.int64)
+        self._endpoint_of_target = np.zeros(1, np.int64)
+        """The last one is that of -1, the target that is not told."""
         self._numbers: dict[str, int] = {UNKNOWN: 0}
         self._requests = np.zeros(MOST_ENDPOINTS + 2, np.int64)
         self._errors = np.zeros(MOST_ENDPOINTS + 2, np.int64)
@@ -46,7 +47,7 @@ class Endpoints:
     def add(self, rows: Batch) -> None:
         """Requests in any order."""
         self._learn()
-        number = np.where(rows.target >= 0, self._endpoint_of_target[rows.target], 0)
+        number = self._endpoint_of_target[rows.target]
         size = len(self._requests)
         self._requests += np.bincount(number, minlength=size)
         self._errors += np.bincount(number[(rows.status >= 500) & (rows.status < 600)], minlength=size)
@@ -64,7 +65,7 @@ class Endpoints:
         if len(targets) == known:
             return
         numbers = [self._number(endpoint_of(*targets[index])) for index in range(known, len(targets))]
-        self._endpoint_of_target = np.concatenate([self._endpoint_of_target, np.array(numbers, np.int64)])
+        self._endpoint_of_target = np.concatenate([self._endpoint_of_target[:-1], numbers, [0]]).astype(np.int64)
         self.by_target = np.concatenate([self.by_target, np.zeros(len(numbers), np.int64)])
 
     def _number(self, name: str) -> int:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from rich.console import Console
 
 from experiments.report.cells import Document, as_count, as_duration, as_number
-from experiments.traffic.report import WEEKDAYS, render
+from experiments.traffic.report import WEEKDAYS, as_window, render
 
 LINE: Final = "#2563eb"
 OTHER: Final = "#d97706"
@@ -72,7 +72,7 @@ def as_text(document: Document) -> str:
 def figures(document: Document) -> Iterator[tuple[str, str, go.Figure, bool]]:
     """Heading, note, plot, and whether it takes the whole width."""
     series = document["rate"]["series"]
-    note = f"requests a second, in bins of {as_duration(series['width_s'])}; time is UTC"
+    note = f"requests a second, in bins of {as_window(series['width_s'])}; time is UTC"
     yield "Rate over time", note, over_time(series), True
     if document["rate"]["by_hour_of_week_per_s"]:
         yield "Rate by hour of the week", "mean of whole hours, UTC", by_week(document["rate"]), True
@@ -141,7 +141,8 @@ def by_week(found: Mapping[str, Any]) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=rows, x=list(range(24)), y=list(WEEKDAYS), colorscale=[[0, "#eff6ff"], [0.5, "#60a5fa"], [1, "#1e3a8a"]],
-            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/s<extra></extra>", zmin=0,
+            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/s<extra></extra>", 
+            zmin=0, zmax=max(value or 0.0 for value in week),
             colorbar={"title": {"text": "/s"}, "thickness": 12, "outlinewidth": 0},
         )
     )  # fmt: skip
@@ -161,23 +162,16 @@ def dispersion(found: list[dict[str, Any]]) -> go.Figure:
         )  # fmt: skip
     figure.add_scatter(
         x=windows, y=indices, mode="lines+markers", line={"color": LINE, "width": 2}, marker={"size": 7},
-        customdata=[as_duration(window) if window >= 1 else f"{1000 * window:g} ms" for window in windows],
+        customdata=[as_window(window) for window in windows],
         hovertemplate="in %{customdata}<br>index %{y:.4g}<extra></extra>",
     )  # fmt: skip
-    labels = [f"{1000 * window:g} ms" if window < 1 else _short(window) for window in windows]
+    labels = [as_window(window) for window in windows]
     figure.update_xaxes(type="log", tickvals=windows, ticktext=labels, title={"text": "window"})
     reach = max(*indices, 1) / min(*indices, 1)
     steps = (1,) if reach > 1000 else (1, 3) if reach > 30 else (1, 2, 5)
     ticks = [float(f"{step}e{power}") for power in range(-3, 9) for step in steps]
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:,g}" for tick in ticks], title={"text": "index"})
     return laid_out(figure)
-
-
-def _short(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
 
 
 def mix(listed: list[dict[str, Any]]) -> go.Figure:

@@ -22,6 +22,8 @@ import numpy.typing as npt
 GOOD: Final = 0.03
 MOST: Final = 10.0
 """Exponents above this are not looked for: the first of two would get 99.9 %."""
+LEAST: Final = 10
+"""Of fewer things nobody can tell a law (assumed)."""
 THIN: Final = 5.0
 """Requests a thing, on average, below which ranks are mostly chance (assumed)."""
 
@@ -53,9 +55,9 @@ class Popularity:
 
 
 def fit_zipf(counts: npt.NDArray[np.int64]) -> Popularity | None:
-    """Fit to how often each thing was asked for. None where there are fewer than three of them."""
+    """Fit to how often each thing was asked for. None where there are fewer than LEAST of them."""
     ranked = np.sort(counts[counts > 0])[::-1].astype(np.float64)
-    if len(ranked) < 3:
+    if len(ranked) < LEAST:
         return None
     logs = np.log(np.arange(1, len(ranked) + 1))
     total = float(ranked.sum())

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from experiments.report.cells import Document, as_count, as_duration, as_few, as_number, as_percent
 from experiments.report.layout import Flow, Indented, table_of
+from experiments.traffic.endpoints import UNKNOWN
 
 SHOWN_ENDPOINTS: Final = 12
 COLUMNS: Final = 96
@@ -34,7 +35,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     if document["rate"]["by_hour_per_s"]:
         yield "HOURS of the day (UTC), mean rate", hours(document["rate"])
     yield "BURSTINESS", burstiness(document)
-    yield "WHAT IS ASKED FOR", endpoints(document)
+    if any(each["endpoint"] != UNKNOWN for each in document["endpoints"]) or set(document["status"]) != {UNKNOWN}:
+        yield "WHAT IS ASKED FOR", endpoints(document)
     if document["response_s"]:
         yield "RESPONSE TIMES in ms, all requests", response(document["response_s"])
     yield "WHO ASKS", who(document["who"])
@@ -54,6 +56,9 @@ def title(document: Document) -> RenderableType:
     lines.append(Text(f"{counted} + {as_count(document['bad'])} bad{headers}"))
     span = f"{as_duration(document['span_s'])} from {document['begins']} to {document['ends']}"
     lines.append(Text(f"{span}; stamps to {stamps(document['resolution_s'])}", style="dim"))
+    if str(document["begins"]).startswith("1970-01-01"):
+        said = "The log has no dates: its beginning counts as the first hour of 1970, a Thursday."
+        lines.append(Text(said, style="dim"))
     lines += [Text(f"bad {text}", style="yellow") for text in document["bad_shown"]]
     if document["went_back"]:
         lines.append(Text(f"{as_count(document['went_back'])} requests stood after later ones", style="dim"))
@@ -76,7 +81,7 @@ def rate(found: Mapping[str, Any], requests: int) -> RenderableType:
     """A chart of the rate, and its peaks."""
     rows: list[Sequence[str | Text]] = [
         (
-            Text(f"in {as_duration(peak['window_s'])}"), as_count(peak["requests"]), as_number(peak["per_s"]),
+            Text(f"in {as_window(peak['window_s'])}"), as_count(peak["requests"]), as_number(peak["per_s"]),
             f"{as_number(peak['to_mean'])} x", peak["at"],
         )
         for peak in found["peaks"]
@@ -104,6 +109,8 @@ class Chart:
         counts = self.series["requests"]
         each = -(-len(counts) // max(8, min(COLUMNS, options.max_width - MARGIN)))
         pieces = [counts[first : first + each] for first in range(0, len(counts), each)]
+        if len(pieces) > 1 and 2 * len(pieces[-1]) < each:  # too short to say a rate of its own
+            pieces[-2:] = [pieces[-2] + pieces[-1]]
         means = [sum(piece) / len(piece) for piece in pieces]
         most = max(means) or 1.0
         levels = [max(round(8 * ROWS * mean / most), 1 if mean else 0) for mean in means]
@@ -111,7 +118,7 @@ class Chart:
         for row in reversed(range(ROWS)):
             blocks = "".join(BLOCKS[min(8, max(0, level - 8 * row))] for level in levels)
             yield Text.assemble((f"{labels.get(row, ''):>{MARGIN - 1}} ", "dim"), blocks)
-        said = f"a column is {as_duration(each * self.series['width_s'])}, from {self.series['begins']}"
+        said = f"a column is {as_window(each * self.series['width_s'])}, from {self.series['begins']}"
         yield Text(" " * MARGIN + said, style="dim")
 
 
@@ -156,7 +163,11 @@ def judged(each: Mapping[str, Any]) -> str:
 
 
 def as_window(seconds: float) -> str:
-    return f"{seconds * 1000:g} ms" if seconds < 1 else as_duration(seconds)
+    """A round duration, shortly."""
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{seconds / size:g} {'day' if seconds == 86_400 else unit}"
+    return f"{seconds * 1000:g} ms"
 
 
 def endpoints(document: Document) -> RenderableType:
