@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from experiments.errors import InputError, shown
-from experiments.logs.fields import NO_INSTANT, Use, instant_of, raw_of, seconds_of
+from experiments.logs.fields import NO_INSTANT, Use, all_tries_of, instant_of, raw_of, seconds_of
 from experiments.logs.names import REQUEST, TARGET
+from experiments.logs.notes import listed
 from experiments.logs.pattern import use_of
 
 Samples = Mapping[str, Sequence[Any]]
@@ -90,9 +91,8 @@ def guessed(samples: Samples, fields: Mapping[str, str], at_end: bool | None = N
     for role, wanted in fields.items():
         use, name = use_of(role, wanted)
         if name not in samples:
-            there = ", ".join(samples)
             raise InputError(
-                f"--field {role}: must be one of {there[:300]}, got {shown(name)}. Write e.g. {role}=NAME."
+                f"--field {role}: must be one of {listed(samples)}, got {shown(name)}. Write e.g. {role}=NAME."
             )
         uses[name] = use
     told = {use.role for use in uses.values()}
@@ -155,7 +155,7 @@ def _fits(use: Use, value: Any) -> bool:
     if use.role == "status":
         return len(raw) == 3 and b"100" <= raw <= b"599" and raw.isdigit()
     if use.role in _DURATIONS:
-        seconds = seconds_of(raw.split(b",")[0].split(b" ")[0], use.unit)
+        seconds = seconds_of(raw, use.unit) if use.role == "response" else all_tries_of(raw, use.unit)
         return seconds == seconds
     return use.role != "bytes" or raw.isdigit()
 

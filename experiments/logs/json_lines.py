@@ -17,7 +17,7 @@ from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, instant_of
 from experiments.logs.guessing import Guess, guessed
 from experiments.logs.lines import LineFormat, batch_of_rows
-from experiments.logs.notes import Notes
+from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
 
 NAME: Final = "json"
@@ -81,8 +81,7 @@ def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool |
             samples.setdefault(name, []).append(value)
     guess = guessed(samples, fields, at_end)
     if not guess.has_time:
-        there = ", ".join(samples)[:200] or "none"
-        raise InputError(f"--field time: must be told, got no field that is one. Fields: {there}.")
+        raise InputError(f"--field time: must be told, got no field that is one. Fields: {listed(samples)}.")
     return JsonLines("JSON lines", guess, [_path(name, samples) for name in guess.uses])
 
 

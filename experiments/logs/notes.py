@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -92,6 +92,11 @@ class Format(Protocol):
     def read(self, source: Source, notes: Notes) -> Iterator[Batch]:
         """The requests of a file. Every line is noted."""
         ...
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of fields, as they can be shown."""
+    return shown(", ".join(names), 200)[1:-1] or "none"
 
 
 def printable(raw: bytes) -> str:

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from experiments.errors import InputError
+from experiments.errors import InputError, shown
 from experiments.logs import windtunnel
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of, resolution_of
 from experiments.logs.guessing import Guess, guessed
-from experiments.logs.notes import Notes
+from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Source
 
 NAME: Final = "parquet"
@@ -44,8 +44,7 @@ class Parquet:
             self._title = "Windtunnel's own rows in Parquet"
             self._only = windtunnel.REPLICATION if windtunnel.REPLICATION in samples else None
         if not self._guess.has_time:
-            there = ", ".join(samples)[:200] or "none"
-            raise InputError(f"--field time: must be told, got no column that is one. Columns: {there}.")
+            raise InputError(f"--field time: must be told, got no column that is one. Columns: {listed(samples)}.")
         self._replication: Any = None
         self._fields = Fields(list(self._guess.uses.values()), self._guess.at_end)
         time, use = next((name, use) for name, use in self._guess.uses.items() if use.role == "time")
@@ -63,7 +62,7 @@ class Parquet:
         file = _opened(source)
         missing = [name for name in names if name not in file.schema_arrow.names]
         if missing:
-            raise InputError(f"{source.name}: must have the column {missing[0]} like the first file, got none.")
+            raise InputError(f"{source.named}: must have the column {missing[0]} like the first file, got none.")
         for rows in _batches(source, file, _ROWS, names):
             lines = np.arange(notes.taken + 1, notes.taken + 1 + rows.num_rows)
             if self._only:
@@ -107,8 +106,8 @@ def _batches(source: Source, file: Any, rows: int, names: list[str] | None) -> I
 
 
 def _damaged(source: Source, error: Exception) -> InputError:
-    said = " ".join(str(error).split())[:120].lower().rstrip(".")
-    return InputError(f"{source.name}: must be a readable Parquet file, got: {said}.")
+    said = shown(str(error).lower().rstrip("."), 120)[1:-1]
+    return InputError(f"{source.named}: must be a readable Parquet file, got: {said}.")
 
 
 def _with_units(guess: Guess, schema: Any) -> Guess:

@@ -17,7 +17,7 @@ from experiments.errors import InputError, shown
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, ROLES, UNITS, Fields, Use, instant_of
 from experiments.logs.lines import LineFormat, batch_of_rows
-from experiments.logs.notes import Notes
+from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
 
 QUOTED: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
@@ -122,7 +122,7 @@ def with_fields(parts: Sequence[str | Variable], fields: Mapping[str, str]) -> l
         use, name = use_of(role, wanted)
         names = [_plain(part.name) if isinstance(part, Variable) else None for part in parts]
         if _plain(name) not in names:
-            there = ", ".join(part.name for part in parts if isinstance(part, Variable))
+            there = listed(part.name for part in parts if isinstance(part, Variable))
             raise InputError(f"--field {role}: must be one of {there}, got {shown(name)}. Write e.g. {role}=NAME.")
         for number, part in enumerate(parts):
             if isinstance(part, Variable) and names[number] == _plain(name):

@@ -221,7 +221,7 @@ def unpacked(raw: Any) -> Readable:
     for _ in range(3):  # a tar in a gzip in a gzip is the deepest anybody makes by mistake
         first = file.peek(512)
         if first.startswith(b"\x1f\x8b"):
-            file = gzip.GzipFile(fileobj=file)
+            file = gzip.GzipFile(fileobj=file, mode="rb")
         elif first.startswith(b"BZh"):
             file = bz2.BZ2File(file)
         elif first.startswith(b"\x28\xb5\x2f\xfd"):
@@ -280,4 +280,5 @@ class _Wide:
 
 
 def _damage(error: Exception) -> str:
-    return "the compressed data ends early" if isinstance(error, EOFError) else str(error).lower().rstrip(".")
+    said = "the compressed data ends early" if isinstance(error, EOFError) else str(error).lower().rstrip(".")
+    return shown(said, 120)[1:-1]

@@ -17,7 +17,7 @@ from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of
 from experiments.logs.guessing import Guess, guessed
 from experiments.logs.lines import LineFormat, batch_of_rows
-from experiments.logs.notes import Notes
+from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
 
 NAME: Final = "csv"
@@ -142,7 +142,7 @@ def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool |
     header, separator = found
     guess = guessed(samples_of(header, separator, lines), fields, at_end)
     if not guess.has_time:
-        raise InputError(f"--field time: must be told, got no column that is one. Columns: {', '.join(header)[:200]}.")
+        raise InputError(f"--field time: must be told, got no column that is one. Columns: {listed(header)}.")
     words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     return CsvTable(f"CSV with {words[separator]}", header, separator, guess)
 
