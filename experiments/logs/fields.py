@@ -36,7 +36,7 @@ STAMP_UNITS: Final = ("s", "ms", "us", "ns")
 NO_INSTANT: Final = np.iinfo(np.int64).min
 _CACHED: Final = 1 << 16
 _LONGEST_S: Final = 1e8
-_DURATION: Final = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{0,18})?(?:[eE][+-]?[0-9]{1,2})?")
+_DURATION: Final = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _NEXT_TRY: Final = re.compile(rb" ?, ?| : ")
 _HITS: Final = {b"HIT": 1, b"STALE": 1, b"UPDATING": 1, b"REVALIDATED": 1, b"MISS": 0, b"EXPIRED": 0}
 
