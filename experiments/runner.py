@@ -142,17 +142,18 @@ def run(
 def _recorded_s(spec: SystemSpec, trace: Trace | None) -> float:
     """Span of a trace as it is replayed."""
     assert trace is not None and spec.traffic.trace is not None
-    return float(trace.t_s[-1]) / spec.traffic.trace.speed
+    return trace.last_s / spec.traffic.trace.speed
 
 
 def recorded_trace(scenario: Scenario) -> Trace | None:
-    """The trace that the scenario names, if it does. Raises InputError."""
+    """The trace that the scenario names, if it does, as it can be handed to workers. Raises InputError."""
     spec = scenario.spec
     if spec.traffic.trace is None:
         return None
+    from experiments.spool import portable
     from experiments.trace import trace_of
 
-    return trace_of(spec, scenario.file(spec.traffic.trace.file))
+    return portable(trace_of(spec, scenario.file(spec.traffic.trace.file)))
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _span_s(task: Task) -> float:
     if task.duration_s is not None:
         return task.duration_s
     assert task.trace is not None
-    return max(1.0, float(task.trace.t_s[-1]))
+    return max(1.0, task.trace.last_s)
 
 
 @contextmanager

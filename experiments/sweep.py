@@ -197,7 +197,7 @@ class _Run:
 
     def task(self, replication: int, warm_up_s: float) -> Task:
         recorded = self.spec.traffic.trace
-        trace_s = 0.0 if self.trace is None or recorded is None else float(self.trace.t_s[-1]) / recorded.speed
+        trace_s = 0.0 if self.trace is None or recorded is None else self.trace.last_s / recorded.speed
         bin_s = bin_width_s(trace_s if self._span_s is None else self._span_s)
         return Task(self._spec_json, self.trace, self.seed, replication, self._span_s, warm_up_s, bin_s)
 

@@ -11,7 +11,7 @@ Checked  tests/unit/test_trace_file.py
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,9 @@ _DEMAND: Final = "demand."
 DEMAND_KINDS: Final = ("cpu", "delay", "db")
 """Kinds of steps that have a demand of their own, which a trace may state."""
 
+BLOCK: Final = 1 << 14
+"""Requests of a trace that are handed over at once."""
+
 _LONGEST_S: Final = 1e8
 """Three years: more is a date that was not made relative."""
 
@@ -57,6 +60,21 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.t_s)
+
+    @property
+    def last_s(self) -> float:
+        """When the last request comes."""
+        return float(self.t_s[-1])
+
+    def blocks(self) -> Iterator[Trace]:
+        """The same requests in parts that follow each other."""
+        for first in range(0, len(self), BLOCK):
+            part = slice(first, first + BLOCK)
+            endpoint, user, ip, key = (
+                None if column is None else column[part] for column in (self.endpoint, self.user, self.ip, self.key)
+            )
+            demands = {path: values[part] for path, values in self.demands.items()}
+            yield Trace(self.t_s[part], endpoint, user, ip, key, demands)
 
 
 def load_trace(path: Path, routes: Sequence[str], steps: Iterable[str]) -> Trace:

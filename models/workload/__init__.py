@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from models.spec import Context
 from models.workload.base import Send, Trace, Workload
 from models.workload.closed import ChangingUsers, ClosedUsers
-from models.workload.open import OpenArrivals, arrivals, recorded, recorded_instants, requests
+from models.workload.open import OpenArrivals, Recording, arrivals, requests
 from models.workload.shapes import SurgeSpec
 from models.workload.spec import WorkloadSpec
 from sim.environment import Activity
@@ -69,8 +69,8 @@ def build_workload(
     else:
         if trace is None:
             raise SimulationError("the traffic is a trace, but no trace was handed in")
-        make = recorded(spec, trace, choose, steps_wanted)
-        workload = OpenArrivals(context, recorded_instants(context, spec, trace), make, send)
+        recording = Recording(context, spec, trace, choose, steps_wanted)
+        workload = OpenArrivals(context, recording.instants(), recording.make, send)
     return Announced(context, workload, spec.surges) if spec.surges else workload
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +13,8 @@ from sim.environment import Activity
 Send = Callable[[Request], Activity]
 
 
-class Trace(Protocol):
-    """What a recorded trace brings; arrays have one entry a request, ordered by time."""
+class TraceBlock(Protocol):
+    """Requests of a trace that follow each other; arrays have one entry a request, ordered by time."""
 
     t_s: np.ndarray
     endpoint: np.ndarray | None
@@ -25,6 +25,18 @@ class Trace(Protocol):
     """Cache keys; -1 where they are drawn."""
     demands: dict[str, np.ndarray]
     """By step path (service.endpoint.step), in seconds; NaN where drawn."""
+
+
+class Trace(Protocol):
+    """A recorded trace, wherever it is kept: never more than a block of it is looked at."""
+
+    def __len__(self) -> int: ...
+    @property
+    def last_s(self) -> float:
+        """When the last request comes."""
+
+    def blocks(self) -> Iterator[TraceBlock]:
+        """All requests in order, from the first one each time this is asked for."""
 
 
 class Workload(Protocol):

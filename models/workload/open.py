@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from models.request import Request
 from models.spec import Context
-from models.workload.base import Send, Trace
+from models.workload.base import Send, Trace, TraceBlock
 from models.workload.shapes import segments_of
 from models.workload.spec import WorkloadSpec
 from sim.arrivals import Arrivals, Constant, Poisson, Segment
@@ -64,32 +64,58 @@ def requests(
     return make
 
 
-def recorded(spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: bool) -> Callable[[int, float], Request]:
-    """Make the requests of a trace: what it does not say is drawn, or follows from its user."""
-    endpoints = None if trace.endpoint is None else trace.endpoint.tolist()
-    users = None if trace.user is None else trace.user.tolist()
-    ips = None if trace.ip is None else trace.ip.tolist()
-    keys = None if trace.key is None else trace.key.tolist()
-    demands = {path: values.tolist() for path, values in trace.demands.items()}
-    users_per_ip = spec.users_per_ip
+class Recording:
+    """Walks through a trace: its instants, and in step with them its requests, a block of it in memory."""
 
-    def make(ordinal: int, now_s: float) -> Request:
-        endpoint = -1 if endpoints is None else endpoints[ordinal]
+    def __init__(
+        self, context: Context, spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: bool
+    ) -> None:
+        assert spec.trace is not None
+        self._context = context
+        self._trace = trace
+        self._speed = spec.trace.speed
+        self._users_per_ip = spec.users_per_ip
+        self._choose = choose
+        self._steps_wanted = steps_wanted
+        self._first = 0
+        self._endpoints: list[int] | None = None
+        self._users: list[int] | None = None
+        self._ips: list[int] | None = None
+        self._keys: list[int] | None = None
+        self._demands: dict[str, list[float]] = {}
+
+    def instants(self) -> Iterator[float]:
+        """When the requests come. `make` knows those of the block that the last instant was of."""
+        streams, purpose = self._context.streams, f"{self._context.path}.trace"
+        for block in self._trace.blocks():
+            self._look_at(block)
+            yield from Recorded(block.t_s / self._speed).instants(streams, purpose)
+            self._first += len(block.t_s)
+
+    def _look_at(self, block: TraceBlock) -> None:
+        columns = (block.endpoint, block.user, block.ip, block.key)
+        self._endpoints, self._users, self._ips, self._keys = (
+            None if column is None else column.tolist() for column in columns
+        )
+        self._demands = {path: values.tolist() for path, values in block.demands.items()}
+
+    def make(self, ordinal: int, now_s: float) -> Request:
+        """The request of an instant: what the trace does not say is drawn, or follows from its user."""
+        row = ordinal - self._first
+        endpoint = -1 if self._endpoints is None else self._endpoints[row]
         if endpoint < 0:
-            endpoint = choose.at(ordinal)
-        user = ordinal if users is None else users[ordinal]
-        ip = user // users_per_ip if ips is None else ips[ordinal]
+            endpoint = self._choose.at(ordinal)
+        user = ordinal if self._users is None else self._users[row]
+        ip = user // self._users_per_ip if self._ips is None else self._ips[row]
         request = Request(ordinal, ordinal, endpoint, user, ip, now_s)
-        if keys is not None and keys[ordinal] >= 0:
-            request.key = keys[ordinal]
-        if demands:
-            given = {path: values[ordinal] for path, values in demands.items() if values[ordinal] == values[ordinal]}
+        if self._keys is not None and self._keys[row] >= 0:
+            request.key = self._keys[row]
+        if self._demands:
+            given = {path: values[row] for path, values in self._demands.items() if values[row] == values[row]}
             request.given = given or None
-        if steps_wanted:
+        if self._steps_wanted:
             request.steps_s = {}
         return request
-
-    return make
 
 
 def arrivals(spec: WorkloadSpec) -> Arrivals:
@@ -105,10 +131,3 @@ def arrivals(spec: WorkloadSpec) -> Arrivals:
         return surged(scaled(segments_of(spec.shape, streams, purpose), rate.per_second), surges)
 
     return Following(curve, open_spec.kind == "constant")
-
-
-def recorded_instants(context: Context, spec: WorkloadSpec, trace: Trace) -> Iterator[float]:
-    """When the requests of a trace come."""
-    assert spec.trace is not None
-    times = Recorded((trace.t_s / spec.trace.speed).tolist())
-    return times.instants(context.streams, f"{context.path}.trace")
