@@ -26,6 +26,7 @@ import numpy as np
 
 from experiments.errors import InputError, shown
 from experiments.logs.batch import Integers
+from experiments.logs.zstd import Zstandard
 
 LONGEST_LINE: Final = 1 << 16
 """Bytes. Servers refuse requests whose head is longer than a few KiB; a longer line is not a request."""
@@ -225,7 +226,7 @@ def unpacked(raw: Any) -> Readable:
         elif first.startswith(b"BZh"):
             file = bz2.BZ2File(file)
         elif first.startswith(b"\x28\xb5\x2f\xfd"):
-            file = _zstandard(file)
+            file = Zstandard(file)
         elif first[257:262] == b"ustar":
             return _Archive(file)
         elif first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -236,12 +237,6 @@ def unpacked(raw: Any) -> Readable:
             break
         file = io.BufferedReader(file, 1 << 16)
     return file  # type: ignore[no-any-return]
-
-
-def _zstandard(file: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
 
 
 class _Archive:

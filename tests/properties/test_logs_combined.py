@@ -34,7 +34,8 @@ requests = st.sampled_from([
 numbers = st.sampled_from([b"200", b"404", b"099", b"20", b"2000", b"OK", b"-", b"5", b"0", b"123456789012", b"1" * 13,
                            b"9" * 18, b"9" * 19, b"5junk", b"5\t", b""])  # fmt: skip
 tails = st.sampled_from([
-    b"", b' "-" "curl"', b' "a\\"b" "c"', b"\r", b' "-" "x"\r', b" ", b' "-" "\x00"', b"\t", b"\r\r", b' "[x] GET" "y" rt=1',
+    b"", b' "-" "curl"', b' "a\\"b" "c"', b"\r", b' "-" "x"\r', b" ", b' "-" "\x00"', b"\t", b"\r\r",
+    b' "[x] GET" "y" rt=1',
 ])  # fmt: skip
 lines = st.builds(
     lambda address, user, stamp, request, status, size, tail: (
