@@ -74,7 +74,9 @@ def _bursty(section: Section, measured: Measured, ref: str) -> None:
     section.say("open.rate", rate_text(fit.calm_per_s), "measured", ref, f"in calm times; {mean:.6g}/s on average")
     note = f"MMPP(2) by mean, skewness and index of dispersion; measured (fitted): {said}"
     section.say("shape", shape, "measured", ref, note)
+    off = max(abs(fit.index(each.window_s) / each.index - 1) for each in found)
     section.notes.append("The rate is that of calm times; bursts multiply it.")
+    section.notes.append(f"Fitted to windows of {found[0].window_s:g} s to {found[-1].window_s:g} s; off by up to {off:.0%}.")
 
 
 def _users(section: Section, who: dict[str, Any], ref: str) -> None:

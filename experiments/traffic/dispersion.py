@@ -39,7 +39,7 @@ class Dispersion:
 
     @property
     def index(self) -> float:
-        return self.variance / self.mean if self.mean else math.nan
+        return self.variance / self.mean
 
     @property
     def error(self) -> float:
@@ -56,12 +56,12 @@ def whole_windows(counts: Counts, width_ns: int) -> Integers:
 
 
 def dispersion(counts: Counts, window_s: float) -> Dispersion | None:
-    """Of one length of windows; None where the bins are wider, or where there are fewer than LEAST_WINDOWS."""
+    """Of one length of windows; None where the bins are wider, or fewer than LEAST_WINDOWS windows say something."""
     width_ns = round(window_s * SECOND_NS)
     if width_ns % counts.width_ns:
         return None
     found = whole_windows(counts, width_ns)
-    if len(found) < LEAST_WINDOWS:
+    if len(found) < LEAST_WINDOWS or not found.any():
         return None
     mean = float(found.mean())
     away = found - mean

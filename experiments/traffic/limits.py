@@ -24,7 +24,7 @@ from models.token_bucket import Bucket4jGreedySpec, Bucket4jIntervallySpec, Gree
 from models.token_bucket.spring_redis import LIBRARY_BURST_CAPACITY, RedisBucketRule
 from models.unions import LimiterSpec
 from models.window_limit import SlidingCounterSpec, WindowSpec
-from sim.quantities import RateValue
+from sim.quantities import RateValue, parse_rate
 
 GUIDE: Final = ("user 100/60s", "ip 200/60s", "global 1000/1s")
 """The guide's limits: Bucket4j, greedy, as `maltan/early` has them."""
@@ -198,6 +198,14 @@ def limits_written(texts: Sequence[str]) -> list[Limit]:
     return [_written(text) for text in texts]
 
 
+def _a_second(text: str) -> str:
+    """The rate of a limiter that only counts whole tokens a second."""
+    rate = parse_rate(text)
+    if rate.period_s != 1 or rate.count != int(rate.count):
+        raise ValueError(f"must be a whole number a second for spring_redis, got {text}")
+    return str(int(rate.count))
+
+
 def _written(text: str) -> Limit:
     words = text.split()
     if len(words) < 2 or words[0] not in KEYS:
@@ -213,9 +221,15 @@ def _written(text: str) -> Limit:
     try:
         if kind == "limit_req":
             return limit_of(text, LimitReqSpec.model_validate({**given, "rate": words[1]}))
-        field = "refill" if kind.startswith("bucket4j") else "limit"
-        return limit_of(text, TypeAdapter(LimiterSpec).validate_python({**given, "kind": kind, field: words[1]}))
-    except ValidationError as error:
+        value = {"limit": words[1]}
+        if kind == "spring_redis":
+            value = {"replenish_rate": _a_second(words[1]), "cache": "redis"}
+        elif kind.startswith("bucket4j"):
+            value = {"refill": words[1]}
+        return limit_of(text, TypeAdapter(LimiterSpec).validate_python({**given, "kind": kind, **value}))
+    except ValueError as error:
+        if not isinstance(error, ValidationError):
+            raise InputError(f"--limit: {str(error).rstrip('.')}. (--limit {shown(text)})") from None
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != kind)
         said = str(first["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -20,6 +20,8 @@ SOFT: Final = "#94a3b8"
 GRID: Final = "rgba(128, 140, 160, 0.22)"
 SHOWN_ENDPOINTS: Final = 15
 LONGEST_LABEL: Final = 44
+LEAST_INDEX: Final = 0.01
+"""Less is drawn as this, for a logarithm has no 0."""
 
 STYLE: Final = """
 body { font: 15px/1.5 system-ui, "Segoe UI", sans-serif; color: #1e293b; background: #fff; max-width: 1180px;
@@ -153,11 +155,11 @@ def by_week(found: Mapping[str, Any]) -> go.Figure:
 
 def dispersion(found: list[dict[str, Any]]) -> go.Figure:
     windows = [each["window_s"] for each in found]
-    indices = [each["index"] for each in found]
+    indices = [max(each["index"], LEAST_INDEX) for each in found]
     figure = go.Figure()
     for side in (0, 1):
         figure.add_scatter(
-            x=windows, y=[max(each["poisson"][side], 0.01) for each in found], mode="lines", line={"width": 0},
+            x=windows, y=[max(each["poisson"][side], LEAST_INDEX) for each in found], mode="lines", line={"width": 0},
             fill="tonexty" if side else None, fillcolor="rgba(148, 163, 184, 0.45)", hoverinfo="skip",
         )  # fmt: skip
     figure.add_scatter(
