@@ -121,7 +121,10 @@ def run_replication(
     began = perf_counter()
     env = Environment()
     recorder = Recorder(env, endpoints, warm_up_s, bin_s, rows, replication=replication)
-    streams = Streams(seed, replication, block) if users is None else Streams.for_users(seed, replication, users)
+    if users is None:
+        streams = Streams.for_arrivals(seed, replication, block)
+    else:
+        streams = Streams.for_users(seed, replication, users)
     system = build(env, streams, recorder)
     if tuple(system.endpoints) != recorder.endpoints:
         raise SimulationError(f"built with endpoints {list(system.endpoints)}, recorded are {list(endpoints)}")

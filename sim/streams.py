@@ -32,6 +32,9 @@ USERS_LIMIT: Final = 1 << 20
 """Closed users have numbers below this."""
 
 _KEPT_VALUES: Final = 1 << 19
+_KEPT_OF_ARRIVALS: Final = 1 << 16
+"""Open arrivals are numbered as they come and served much in that order: what is asked for stays near the newest."""
+
 _FEW_USERS: Final = 1 << 12
 _KEPT_VALUES_PER_USER: Final = 64
 """A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
@@ -88,6 +91,11 @@ class Streams:
         if users <= _FEW_USERS:
             return cls(seed, replication)
         return cls(seed, replication, 256, max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER))
+
+    @classmethod
+    def for_arrivals(cls, seed: int, replication: int, block: int = 1024) -> Self:
+        """Streams for requests numbered as they arrive: few values are kept, so that a long run takes no more memory."""
+        return cls(seed, replication, block, _KEPT_OF_ARRIVALS)
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""
