@@ -52,6 +52,11 @@ class _Loader:
     files: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     includes: int = 0
+    known: frozenset[str] = frozenset()
+    """All files of the folder: nothing else is read."""
+
+    def __post_init__(self) -> None:
+        self.known = frozenset(self.folder.files())
 
 
 def load(
@@ -184,12 +189,12 @@ def _names(loader: _Loader, pattern: str) -> Iterator[str]:
         known = {_container_path(container): name for container, name in loader.mounts.items()}
         matching = {name for container, name in known.items() if fnmatch.fnmatchcase(container, pattern)}
         matching |= {
-            name for name in loader.folder.files()
+            name for name in loader.known
             if posixpath.dirname(name) == head and fnmatch.fnmatchcase(name, inside)
         }  # fmt: skip
         yield from sorted(matching)
         return
-    if inside in loader.folder:
+    if inside in loader.known:
         yield inside
 
 

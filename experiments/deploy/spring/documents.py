@@ -53,6 +53,11 @@ class Loader:
     loaded: Loaded = field(default_factory=Loaded)
     documents: dict[str, list[Document]] = field(default_factory=dict)
     imports: int = 0
+    known: frozenset[str] = frozenset()
+    """All files of the folder: nothing else is read."""
+
+    def __post_init__(self) -> None:
+        self.known = frozenset(self.folder.files())
 
     def load(
         self, groups: Sequence[Sequence[str]], names: Sequence[str], repository: Sequence[str], name: str
@@ -143,7 +148,7 @@ class Loader:
             candidates = [f"{stem}{ending}{extension}"] if name != "bootstrap" else []
         else:
             candidates = [posixpath.normpath(posixpath.join(place, f"{name}{ending}{one}")) for one in EXTENSIONS]
-        yield from (candidate for candidate in candidates if candidate in self.folder)
+        yield from (candidate for candidate in candidates if candidate in self.known)
 
     def _read_group(self, group: Sequence[str], names: Sequence[str]) -> None:
         for profile in ("", *self.loaded.profiles):
@@ -217,7 +222,7 @@ class Loader:
             self.ledger.problem(place, f"imports {target}, which only the running system can read.")
             return
         file = self.inside(target, posixpath.dirname(chain[-1]))
-        files = [file] if file in self.folder and not target.endswith("/") else []
+        files = [file] if file in self.known and not target.endswith("/") else []
         if target.endswith("/"):
             files = list(self._plain([file], ("application",)))
         if not files and not is_optional:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 DEEPEST = 24
 LONGEST = 100_000
+MOST = 10_000
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class _Resolver(Generic[T]):
         self._lookup = lookup
         self._result = result
         self._length = 0
+        self._count = 0
 
     def put_in(self, text: str, names: tuple[str, ...]) -> str:
         if len(names) > DEEPEST:
@@ -89,6 +91,9 @@ class _Resolver(Generic[T]):
             at = end + 1
 
     def _one(self, inside: str, names: tuple[str, ...]) -> str:
+        self._count += 1
+        if self._count > MOST:
+            raise BadPlaceholder(f"more than {MOST} placeholders make it up")
         colon = _colon(inside)
         name = self.put_in(inside if colon is None else inside[:colon], (*names, inside[:60])).strip()
         found = self._lookup(name)

@@ -87,7 +87,7 @@ def read_spring(
     groups = [list(locations)] if locations else []
     groups = _told(loader, groups)
     if not groups:
-        groups = [_mounted(folder, mounts or {})]
+        groups = [_mounted(loader.known, mounts or {})]
     names = listed(_text(variables, "spring.config.name") or "") or ["application"]
     loaded = loader.load(groups, names, config_repository, name)
     if not loaded.files:
@@ -150,7 +150,7 @@ def _told(loader: Loader, groups: list[list[str]]) -> list[list[str]]:
             places = [loader.inside(part, "") for part in parts]
             groups.append(places)
             for place in places:
-                if place.endswith(EXTENSIONS) and place not in loader.folder and not location.startswith("optional:"):
+                if place.endswith(EXTENSIONS) and place not in loader.known and not location.startswith("optional:"):
                     where = _where(loader, "spring.config.location")
                     if where is not None:
                         loader.ledger.problem(where.place, f"names {location}, which is not in the folder.")
@@ -165,13 +165,13 @@ def _where(loader: Loader, key: str) -> Setting | None:
     return None
 
 
-def _mounted(folder: Folder, mounts: Mapping[str, str]) -> list[str]:
+def _mounted(known: frozenset[str], mounts: Mapping[str, str]) -> list[str]:
     """The folders and files that a container's mounts bring where Spring looks."""
     found: list[str] = []
     for container, name in mounts.items():
         base = posixpath.basename(container)
-        is_file = _OWN_FILE.fullmatch(base) is not None and name in folder
-        if is_file or (base == "config" and any(one.startswith(f"{name}/application") for one in folder.files())):
+        is_file = _OWN_FILE.fullmatch(base) is not None and name in known
+        if is_file or (base == "config" and any(one.startswith(f"{name}/application") for one in known)):
             found.append(name)
     return found
 
