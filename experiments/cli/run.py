@@ -14,7 +14,7 @@ from experiments.cli.common import EXIT_BREACHED, choice_options, console_for, o
 
 if TYPE_CHECKING:
     from experiments.scenario import Scenario
-    from experiments.trace import Trace
+    from models.workload import Trace
 
 
 @click.command(short_help="Run a scenario: will it hold, and what breaks first?")

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from experiments.access_log import read_access_log
-from experiments.replay import replay_trace
+from experiments.logs import read_logs
+from experiments.replay import Router, replay_trace
 from experiments.runner import run
 from experiments.scenario import load_scenario
 from models.system import SystemSpec
@@ -1488,9 +1488,11 @@ def test_a_route_s_path_maps_an_access_log(folder: Path) -> None:
 
     def routes(path: str, method: str = "PUT") -> list[int]:
         document = laid_over({"routes.change.path": path, "services.shop.endpoints.change.method": method})
-        trace, _ = replay_trace(read_access_log(str(log)), SystemSpec.model_validate(document))
-        assert trace.endpoint is not None
-        return [int(number) for number in trace.endpoint]
+        trace, _ = replay_trace(read_logs([str(log)]), Router(SystemSpec.model_validate(document), []))
+        (block,) = trace.blocks()
+        trace.close()
+        assert block.endpoint is not None
+        return [int(number) for number in block.endpoint]
 
     mapped = routes("/api/items/{id}")
     assert mapped[1::2] == [1] * 20
