@@ -5,7 +5,7 @@ Models   Address, user, time, request, status, size and duration. Any header, co
          pattern says otherwise. %D is in microseconds, but up to Tomcat 10.0 in milliseconds: `tomcat9:PATTERN`.
 Source   Apache 2.4 mod_log_config; Tomcat's AbstractAccessLogValve, 9.0 to 11.0.
 Omits    Times in strftime and SimpleDateFormat that are neither ISO 8601 nor the common log format; %F and %^FB.
-Checked  tests/unit/test_logs_apache.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EPOCHS: Final = {"sec": "s", "msec": "ms", "usec": "us"}
 
 _CODES: Final = {
     "a": (_WORD, Use("ip"), 0), "h": (_WORD, Use("ip"), 1), "u": (None, Use("user"), 0), "l": (_WORD, None, 0),
-    "r": (None, Use("request"), 0), "m": (rb"[A-Z-]+", Use("method"), 0), "U": (None, Use("path"), 0),
+    "r": (None, Use("request"), 0), "m": (rb"[A-Z-]+", Use("method"), 0), "U": (rb'[^\s"?]*', Use("path"), 0),
     "s": (rb"[0-9]{3}|-", Use("status"), 0), "B": (rb"[0-9]+|-", Use("bytes"), 0), "b": (rb"[0-9]+|-", Use("bytes"), 1),
     "O": (rb"[0-9]+|-", Use("bytes"), 2), "S": (_WORD, None, 0), "q": (rb'[^\s"]*', None, 0), "X": (rb"[X+-]", None, 0),
     "H": (_WORD, None, 0), "v": (_WORD, None, 0), "V": (_WORD, None, 0), "p": (rb"[0-9-]+", None, 0),

@@ -4,7 +4,7 @@ Models   Address, user, whole second, method and target, status and size. Whatev
          and agent in the combined format, and what people add behind them.
 Source   Apache's mod_log_config (common, combined), nginx's ngx_http_log_module (combined).
 Omits    Which end of a request the second is: nginx stamps the end, Apache the begin, and no response time is told.
-Checked  tests/unit/test_logs_combined.py, tests/properties/test_logs_combined.py, tests/benchmarks/logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs_combined.py, tests/benchmarks/logs.py
 """
 
 from __future__ import annotations

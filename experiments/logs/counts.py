@@ -4,7 +4,7 @@ Models   Number n is the count of second n from the begin of the first file, whi
          row, at its second; its line is the number of the request. A number that is none, or above MOST, is bad, and a
          second without requests all the same.
 Omits    Who asked, and for what.
-Checked  tests/unit/test_logs_counts.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST: Final = 1_000_000
 
 _LONGEST: Final = 64
 _PIECE: Final = 1 << 16
-_ONLY_COUNTS: Final = re.compile(rb"\s*(?:[0-9]{1,6}\s+)+")
+_ONLY_COUNTS: Final = re.compile(rb"\s*(?:[0-9]{1,7}\s+)+")
 
 
 class Counts:

@@ -3,7 +3,7 @@
 Models   What begins a file tells most formats: a magic number, a bracket, the names of columns. Of the others, the one
          that most of the first lines fit. Stated is a format by its name, or by writing it down: a string with `$` is
          nginx's, one with `%` Apache's or Tomcat's, a file is an nginx.conf.
-Checked  tests/unit/test_log_detection.py
+Checked  tests/unit/test_log_reading.py
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def stated(name: str, source: Source, fields: Fields, at_end: bool | None) -> tu
     found = _stated(name, source, lines, fields, at_end)
     outer = unwrapped(lines)
     if isinstance(found, LineFormat):
-        if outer is not None and not any(map(found.fits, lines)) and any(map(found.fits, outer[1])):
+        if outer is not None and _fitting(found, outer[1]) >= max(1, _fitting(found, lines)):
             found = Wrapped(outer[0], found)
         found.look(lines)
     return found, _SAID

@@ -5,7 +5,7 @@ Models   A format says for each of its fields which role it has (`Use`). Values 
          A row is bad where its instant is none, or where the log tells targets and this one is none; what else cannot
          be read is unknown. Durations below zero are unknown: a clock was set while they were measured.
 Source   nginx's ngx_http_upstream_module for lists of tries, `0.1, 0.2 : 0.3`, and the states of its cache.
-Checked  tests/unit/test_log_fields.py
+Checked  tests/unit/test_log_parts.py
 """
 
 from __future__ import annotations

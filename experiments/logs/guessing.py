@@ -3,7 +3,7 @@
 Models   Names that servers, proxies and people use, in snake_case or camelCase, with units as suffixes (`latency_ms`),
          alone or inside other fields (`request.method`). What somebody says goes before what is guessed.
 Source   nginx (log_format in JSON), Caddy, Traefik, Elastic Common Schema, JMeter; and habit.
-Checked  tests/unit/test_log_guessing.py
+Checked  tests/unit/test_log_parts.py
 """
 
 from __future__ import annotations

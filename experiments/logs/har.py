@@ -5,7 +5,7 @@ Models   Each entry is a request: its begin, time, method, URL, status, size and
          a file that ends early has one bad entry at its end.
 Source   HAR 1.2 (W3C draft).
 Omits    What else an entry times; pages; what came from the browser's own cache is a request all the same.
-Checked  tests/unit/test_logs_tools.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ MOST: Final = 16 << 20
 _ROWS: Final = 1024
 _BEGIN: Final = re.compile(rb'^\s*\{\s*"log"\s*:\s*\{')
 _ENTRIES: Final = re.compile(rb'"entries"\s*:\s*\[')
-_MARK: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\]]', re.DOTALL)
+_MARK: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("|\\?\Z)|[{}\]]', re.DOTALL)
+"""What matters of the structure: texts as a whole, so that what stands in them does not, and brackets."""
 
 
 class Har:
@@ -110,6 +111,9 @@ def _entries(source: Source) -> Iterator[bytes]:
                 continue
             place, is_inside = match.end(), True
         while match := _MARK.search(data, place):
+            if match[1] is not None and match[1] != b'"':
+                place = match.start()  # a text that goes on in the next piece
+                break
             place = match.end()
             sign = match[0]
             if sign == b"{":

@@ -5,7 +5,7 @@ Models   A request is a sample with a URL: its stamp, time taken, status, thread
 Source   JMeter's CSVSaveService and SampleResultConverter; sampleresult.timestamp.start=true, as its own
          jmeter.properties say: stamps are of the begin. The columns without a header are those it saves by itself.
 Omits    Samples without a URL (JDBC, JMS); latency; assertions.
-Checked  tests/unit/test_logs_tools.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class JmeterXml:
                     if len(samples.rows) >= _ROWS:
                         yield self._batch(samples, notes)
             samples.end()
-        except (expat.ExpatError, _RefusedError) as error:
+        except (expat.ExpatError, _RefusedError, LookupError, ValueError) as error:  # the last two: encodings
             yield self._batch(samples, notes)
             notes.reject_for(notes.taken + 1, f"no XML from here on: {error}")
         yield self._batch(samples, notes)

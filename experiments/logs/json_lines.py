@@ -3,7 +3,7 @@
 Models   Fields are told by their names and values, or said: `--field user=session.id`. Inside objects a field is named
          with dots. The fields are those of the first lines; a line that lacks the time or the target is bad.
 Source   RFC 8259; nginx's escape=json, Caddy, Traefik.
-Checked  tests/unit/test_logs_json.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations

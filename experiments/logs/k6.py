@@ -4,7 +4,7 @@ Models   A request is a sample of http_req_duration: when it ended, how long it 
          other metrics count with the headers. A request's name stands in for its URL where that is not logged.
 Source   k6's output/csv and output/json: samples are stamped at the end of a request; durations are in ms.
 Omits    The samples in which connecting, TLS and waiting are told apart; checks and groups.
-Checked  tests/unit/test_logs_tools.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

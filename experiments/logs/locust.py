@@ -7,7 +7,7 @@ Source   Locust's stats.py (StatsCSVFileWriter), releases 1 and 2.
 Omits    What the file does not hold: response times, statuses, users and begins of single requests. The other files of
          `--csv` hold sums over the whole run, and are refused by name. A log of single requests, written by a listener
          of one's own, is read as CSV.
-Checked  tests/unit/test_logs_tools.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Models   The first MOST_NAMES distinct users and addresses are numbered as they 
          their hash, so that equal names still have equal numbers (of a million more, less than one pair is mixed up).
          The first MOST_TARGETS distinct pairs of method and path are kept; of later ones the parts of a path that hold
          a digit become {id}, and where that is not enough everything else is one target, `/{more}`.
-Checked  tests/unit/test_log_names.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_parts.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations

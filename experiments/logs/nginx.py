@@ -5,7 +5,7 @@ Models   Variables of a request (time, method and path, status, sizes, $request_
          the user or the address: `--field user=http_x_user`. The escapes default, json and none.
 Source   ngx_http_log_module, ngx_http_upstream_module. Lines are written when a request has ended.
 Omits    Files that an nginx.conf includes; $upstream_header_time.
-Checked  tests/unit/test_logs_nginx.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations
@@ -81,10 +81,9 @@ def from_pattern(pattern: str, fields: Mapping[str, str], escape: str = "default
 
 def from_conf(path: str, fields: Mapping[str, str], lines: Sequence[bytes]) -> LineFormat:
     """The format in an nginx.conf that most of the lines fit; `nginx.conf:main` is the one called main."""
-    name = path
-    wanted = ""
-    if not Path(path).is_file():
-        name, _, wanted = path.rpartition(":")
+    name, colon, wanted = path.rpartition(":")
+    if not colon or _is_file(path):
+        name, wanted = path, ""
     found = {}
     for key, escape, pattern in log_formats(_text(name)):
         if not wanted or key == wanted:
@@ -95,13 +94,20 @@ def from_conf(path: str, fields: Mapping[str, str], lines: Sequence[bytes]) -> L
     return max(found.values(), key=lambda each: sum(map(each.fits, lines)))
 
 
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _text(name: str) -> str:
     try:
         with Path(name).open("rb") as file:
             data = file.read(_LARGEST_CONF + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{shown(name)}: must be a readable nginx.conf, got: {reason.lower()}.") from None
+        raise InputError(f"{shown(name, 200)[1:-1]}: must be a readable nginx.conf, got: {reason.lower()}.") from None
     if len(data) > _LARGEST_CONF:
         raise InputError(f"{name}: must be at most {_LARGEST_CONF >> 20} MB, got more. Is it an nginx.conf?")
     return data.decode("utf-8", "replace")

@@ -3,7 +3,7 @@
 Models   Columns are told by their names and values, or said, as in CSV. Rows count as lines. Windtunnel's own rows and
          traces are recognised (rows.py). Memory grows with the pages of the file, not with its rows.
 Source   Apache Arrow.
-Checked  tests/unit/test_logs_tables.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

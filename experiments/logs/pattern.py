@@ -3,7 +3,7 @@
 Models   A pattern becomes one expression. What a variable may hold is told by itself, or else by the text behind it:
          everything up to that. A line fits as a whole or is bad. No two neighbouring parts of the expression can take
          the same text, so that a line is refused in a time that grows with its length only.
-Checked  tests/unit/test_logs_nginx.py, tests/unit/test_logs_apache.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _expression(parts: Sequence[str | Variable], number: int, used: list[Variabl
     if isinstance(part, str):
         return re.escape(part.encode())
     after = parts[number + 1] if number + 1 < len(parts) else ""
-    holds = part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"]*?')
+    holds = part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"?]*')
     is_used = any(part is each for each in used)
     return b"(" + holds + b")" if is_used else b"(?:" + holds + b")"
 
@@ -120,20 +120,23 @@ def with_fields(parts: Sequence[str | Variable], fields: Mapping[str, str]) -> l
     changed = list(parts)
     for role, wanted in fields.items():
         use, name = use_of(role, wanted)
-        names = [_plain(part.name) if isinstance(part, Variable) else None for part in parts]
-        if _plain(name) not in names:
+        names = [_plain(part.name) if isinstance(part, Variable) else "" for part in parts]
+        plain = _plain(name)
+        if plain not in names:  # headers are written as people like
+            plain = next((other for other in names if other and other.lower() == plain.lower()), plain)
+        if plain not in names:
             there = listed(part.name for part in parts if isinstance(part, Variable))
             raise InputError(f"--field {role}: must be one of {there}, got {shown(name)}. Write e.g. {role}=NAME.")
         for number, part in enumerate(parts):
-            if isinstance(part, Variable) and names[number] == _plain(name):
+            if isinstance(part, Variable) and names[number] == plain:
                 changed[number] = Variable(part.name, part.holds, use, -1)
     return changed
 
 
 def _plain(name: str) -> str:
-    """A variable's name as people say it: `$http_x_user` is http_x_user, `%{X-User}i` is x-user."""
+    """A variable's name as people say it: `$http_x_user` is http_x_user, `%{X-User}i` is X-User."""
     match = re.fullmatch(r"%[<>]?\{(.*)\}[A-Za-z]", name)
-    return (match[1] if match else name.lstrip("$%")).lower()
+    return match[1] if match else name.lstrip("$%")
 
 
 def use_of(role: str, wanted: str) -> tuple[Use, str]:

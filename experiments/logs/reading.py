@@ -3,7 +3,7 @@
 Models   The format is told from the first lines of the first file, or stated, and is that of all files. Several files
          are one log in the order of their first requests, so that `access.log*` is right though the newest comes first;
          standard input comes where it is named. What is read is handed out in batches: memory does not grow with it.
-Checked  tests/unit/test_logs_reading.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_reading.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Models   gzip, bzip2 and Zstandard are told by their first bytes, not by their names; a tar inside is read as its files,
          one after the other. `-` is standard input. Memory is bounded: a line longer than LONGEST_LINE is passed over
          without being held, and however small a file was packed, it is read piece by piece.
-Checked  tests/unit/test_log_source.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_parts.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Models   The stamp of the common log format, ISO 8601 (`T` or a space, a fraction after `.` or `,`, `Z`, an offset or
          none, which is UTC), and numbers of s, ms, us or ns since 1970. A leap second counts as the one before it.
 Omits    Instants before 1900 and from 2200 on: more likely a broken clock than a log.
-Checked  tests/unit/test_log_stamps.py
+Checked  tests/unit/test_log_parts.py
 """
 
 from __future__ import annotations

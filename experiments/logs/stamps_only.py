@@ -2,7 +2,7 @@
 
 Models   Each line is an instant: ISO 8601, the common log format's, or a number of seconds (ms, us, ns by its size, or
          as said: `stamps:ms`) since 1970 or since anything else.
-Checked  tests/unit/test_logs_counts.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

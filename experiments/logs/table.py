@@ -3,7 +3,7 @@
 Models   Columns are told by their names and values, or said. A text in quotes may go on in the next lines; those count
          as headers, for they are lines that begin no row. A quote that never ends makes its line bad, not the rest.
 Source   RFC 4180.
-Checked  tests/unit/test_logs_tables.py, tests/properties/test_logs.py
+Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Models   Seconds from the begin of the run, taken as seconds since 1970. A reque
          method. Replications are alternatives of each other: the first one is read, the others count with the headers.
 Source   experiments/rows.py and experiments/trace.py; docs/rows.md.
 Omits    Where the time of a request went, and how it ended, beyond its status.
-Checked  tests/unit/test_logs_tables.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Models   Docker's json-file ({"log": "..."}), Kubernetes' CRI (`time stdout F ...`) and `docker compose logs`
          (`name | ...`). The line inside is in any of the formats with one request a line.
 Omits    Lines that Docker or CRI cut into parts, above 16 KiB: their parts are bad.
-Checked  tests/unit/test_logs_json.py
+Checked  tests/unit/test_log_formats.py
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ JUNK = [
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\n\n", b'"', b"\\", b"{", b"[", b"}" * 70, b"[" * 3000,
     b"-5", b"-0.250", b"x" * 70_000, b"29/Feb/2015", b":60 +0100", b"+9999", b"NaN", b"9" * 30, b",", b";", b"1e999",
     b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"29/Feb/2016", b"\xc3", b"\xe2\x80\xa8", b"2001:db8::1", b"null", b"\x1f\x8b",
-    b"BZh",
+    b"BZh", b'encoding="x"', b"UTF-7",
 ]  # fmt: skip
 edits = st.lists(
     st.tuples(st.integers(0, 1 << 20), st.integers(0, 30), st.one_of(st.sampled_from(JUNK), st.binary(max_size=6))),
