@@ -76,7 +76,8 @@ def _bursty(section: Section, measured: Measured, ref: str) -> None:
     section.say("shape", shape, "measured", ref, note)
     off = max(abs(fit.index(each.window_s) / each.index - 1) for each in found)
     section.notes.append("The rate is that of calm times; bursts multiply it.")
-    section.notes.append(f"Fitted to windows of {found[0].window_s:g} s to {found[-1].window_s:g} s; off by up to {off:.0%}.")
+    windows = f"{found[0].window_s:g} s to {found[-1].window_s:g} s"
+    section.notes.append(f"Fitted to windows of {windows}; off by up to {off:.0%} in one of them.")
 
 
 def _users(section: Section, who: dict[str, Any], ref: str) -> None:

@@ -20,9 +20,7 @@ MOST_NAMES: Final = 100
 """Constants that are looked up, so that none that names itself goes on for ever."""
 
 _SKIPPED: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))*", re.DOTALL)
-_NUMBER: Final = re.compile(
-    r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*)?\.?[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9][0-9_]*\.?)"
-)
+_NUMBER: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*")
 _STRING: Final = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`((?:[^`\\$]|\\.|\$(?!\{))*)`", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -90,8 +88,7 @@ class Literals:
     def _plain(self, at: int, depth: int) -> tuple[Any, int]:
         """A string, a number or a name; -1 as its end where it is none of them."""
         if string := _STRING.match(self.text, at):
-            raw = next(part for part in string.groups() if part is not None)
-            return _ESCAPE.sub(_unescaped, raw), string.end()
+            return _text(string), string.end()
         if number := _NUMBER.match(self.text, at):
             return _number(number[0]), number.end()
         if name := _NAME.match(self.text, at):
@@ -119,7 +116,7 @@ class Literals:
 
     def _key(self, at: int) -> tuple[str | None, int]:
         if string := _STRING.match(self.text, at):
-            return next(part for part in string.groups() if part is not None), string.end()
+            return _text(string), string.end()
         name = _NAME.match(self.text, at)
         return (None, at) if name is None else (name[0], name.end())
 
@@ -172,6 +169,13 @@ class Literals:
                 break
             end += 1
         return Unread(" ".join(self.text[at : min(end, at + 60)].split()), self.line(at)), end
+
+
+def _text(string: re.Match[str]) -> str:
+    """What a string holds."""
+    raw = next(part for part in string.groups() if part is not None)
+    halves = _ESCAPE.sub(_unescaped, raw)  # a sign may be written as two halves; half a sign is none
+    return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -70,7 +70,7 @@ class Histogram:
         """The value that a share `q` does not exceed, within a percent; the ends exactly."""
         if not self.count:
             return None
-        wanted = math.ceil(q * self.count)
+        wanted = max(1, math.ceil(q * self.count))
         if wanted <= self.zeros:
             return 0.0
         if wanted >= self.count:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from experiments.logs.batch import Batch, Integers, joined
+from experiments.replay.spread import STEPS_IN_A_SECOND, spread_steps
 from experiments.traffic.counts import SECOND_NS
 
 HELD: Final = 1 << 17
@@ -54,11 +55,8 @@ class Sorter:
             yield self._given(waiting)
 
     def _instants(self, batch: Batch) -> Integers:
-        if self._resolution_ns < SECOND_NS:
-            return batch.at_ns
-        from experiments.replay import uniform
-
-        return batch.at_ns + (uniform(batch.line, "second") * self._resolution_ns).astype(np.int64)
+        steps = spread_steps(batch.line, self._resolution_ns)
+        return batch.at_ns + (steps * (SECOND_NS / STEPS_IN_A_SECOND)).astype(np.int64)
 
     def _given(self, found: Ordered) -> Ordered:
         if self._done_ns is not None and len(found.instant_ns) and found.instant_ns[0] < self._done_ns:

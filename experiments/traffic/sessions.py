@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.logs.batch import Batch, Integers
+from experiments.replay.spread import uniform
 from experiments.traffic.counts import SECOND_NS
 from experiments.traffic.fitting import Fit, fit
 from experiments.traffic.histogram import Histogram
@@ -31,8 +32,6 @@ def kept(numbers: Integers, halvings: int) -> npt.NDArray[np.bool_]:
     """Which of these are in the sample of one in 2 ** `halvings`: a smaller one is part of every larger one."""
     if not halvings:
         return np.ones(len(numbers), bool)
-    from experiments.replay import uniform
-
     return uniform(numbers, "sample") < 0.5**halvings
 
 
