@@ -10,10 +10,12 @@ from experiments.cli.common import Commands, guarded, print_version
 from experiments.cli.dashboard import dashboard
 from experiments.cli.explain import explain
 from experiments.cli.export import export
+from experiments.cli.import_ import import_
 from experiments.cli.replay import replay
 from experiments.cli.run import run
 from experiments.cli.scenarios import scenarios
 from experiments.cli.sweep import sweep
+from experiments.cli.templates import templates
 from experiments.cli.traffic import traffic
 from experiments.cli.validate import validate
 
@@ -46,7 +48,7 @@ def windtunnel() -> None:
     """
 
 
-for _command in (scenarios, run, sweep, explain, dashboard, replay, traffic, export, validate):
+for _command in (scenarios, run, sweep, explain, dashboard, replay, templates, traffic, import_, export, validate):
     windtunnel.add_command(_command)
 
 

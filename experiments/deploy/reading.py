@@ -1,0 +1,348 @@
+"""A deployment read from a folder or from named files.
+
+Models   The Compose file says which containers there are; each container's own configuration is looked for in what is
+         mounted into it, in a folder of its name, in the folder its image is built from, and in a configuration
+         repository (application.yml beside <service>.yml). nginx is read before the gateway whose routes lead to it.
+Checked  tests/unit/test_deploy_deployment.py, tests/properties/test_import_fuzz.py
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from experiments.deploy import postgresql_conf, redis_conf
+from experiments.deploy.containers import ComposeFile, units_of
+from experiments.deploy.deployment import Deployment, first_place, settle_roles
+from experiments.deploy.fact import Fact
+from experiments.deploy.nginx import Hosts, read_nginx
+from experiments.deploy.postgres_standby import standby_of
+from experiments.deploy.prometheus import kind_of_file, read_monitoring
+from experiments.deploy.setting import Ledger
+from experiments.deploy.source import Folder
+from experiments.deploy.spring import read_spring
+from experiments.deploy.units import Unit
+from experiments.errors import InputError
+
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+YAML = (".yml", ".yaml")
+NGINX_MAIN = "/etc/nginx/nginx.conf"
+_NOT_SETTINGS = (".md", ".sh", ".sql", ".java", ".xml", ".gradle", ".py", ".js", ".ts", ".html", ".css", ".png", ".jpg",
+                 ".svg", ".txt", ".lock", ".json", ".jar", ".class", ".gitignore", ".dockerignore", ".patch", ".log")  # fmt: skip
+
+
+def read_deployment(
+    names: Sequence[str | Path], *, profiles: Sequence[str] = (), env_files: Sequence[str] = (),
+    said: Sequence[str] = (),
+) -> Deployment:  # fmt: skip
+    """What a folder, or some files, say. `profiles`: Compose's; `said`: services that an assumption speaks of.
+
+    Raises InputError where nothing can be read at all; everything else becomes a problem of the ledger.
+    """
+    folder, wanted = _folder(names)
+    ledger = Ledger()
+    deployment = Deployment(folder, ledger)
+    variables = _variables(folder, env_files, deployment)
+    files = [file for file in (wanted or folder.files())]
+    for file in _compose_files(deployment, files):
+        compose = ComposeFile(folder.read(file), ledger, variables)
+        deployment.units += units_of(compose, folder, profiles)
+        deployment.files[file] = "Compose"
+        project = compose.get("name")
+        deployment.project = str(project.value) if project is not None else deployment.project
+    _read_nginx(deployment, files)
+    _read_springs(deployment, files)
+    settle_roles(deployment, said)
+    _read_stores(deployment)
+    _read_monitoring(deployment, files)
+    _rest(deployment, files)
+    return deployment
+
+
+def _folder(names: Sequence[str | Path]) -> tuple[Folder, list[str]]:
+    """The folder to stay in, and the files named, relative to it; none where the whole folder is meant."""
+    paths = [Path(name).expanduser() for name in names]
+    for path in paths:
+        if "\0" in str(path) or not path.exists():
+            raise InputError(f"{str(path)!r}: must be a folder or files of a deployment, got nothing of that name.")
+    if len(paths) == 1 and paths[0].is_dir():
+        return Folder(paths[0]), []
+    if any(path.is_dir() for path in paths):
+        raise InputError("import: must be given one folder, or files, got both. Name the folder alone.")
+    parents = [path.resolve().parent for path in paths]
+    root = parents[0]
+    while not all(root == parent or root in parent.parents for parent in parents):
+        root = root.parent
+    shown = paths[0].parent if len(set(parents)) == 1 else root
+    return Folder(shown), [path.resolve().relative_to(root).as_posix() for path in paths]
+
+
+def _variables(folder: Folder, env_files: Sequence[str], deployment: Deployment) -> dict[str, str]:
+    """Variables for ${...}: `.env` in the folder, else the files named. Never this machine's environment."""
+    found: dict[str, str] = {}
+    texts: list[tuple[str, str]] = []
+    if env_files:
+        for name in env_files:
+            path = Path(name)
+            try:
+                texts.append((name, Folder(path.parent).read(path.name).text))
+            except InputError as error:
+                raise InputError(f"--env-file: {error.lines[0]}") from None
+    elif ".env" in folder:
+        texts.append((".env", folder.read(".env").text))
+        deployment.files[".env"] = "variables"
+    for _, text in texts:
+        for line in text.splitlines():
+            name, sign, value = line.strip().removeprefix("export ").partition("=")
+            if not sign or name.startswith("#"):
+                continue
+            value = value.strip()
+            if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
+                value = value[1:-1]
+            else:
+                value = value.partition(" #")[0].rstrip()
+            for known, inner in found.items():
+                value = value.replace(f"${{{known}}}", inner)
+            found[name.strip()] = value[:4096]
+    return found
+
+
+def _compose_files(deployment: Deployment, files: Sequence[str]) -> Iterator[str]:
+    """Compose files by name at the top of the folder, else by what is in them."""
+    tops = [name for name in COMPOSE_NAMES if name in files]
+    if tops:
+        yield tops[0]
+        for other in tops[1:]:
+            deployment.unread[other] = f"Compose reads {tops[0]} when both are there"
+        return
+    for file in files:
+        if file.endswith(YAML) and _looks_like_compose(deployment, file):
+            yield file
+            return
+
+
+def _looks_like_compose(deployment: Deployment, file: str) -> bool:
+    import re
+
+    try:
+        text = deployment.folder.read(file).text
+    except InputError:
+        return False
+    return re.search(r"(?m)^services:\s*(?:#.*)?$", text) is not None and re.search(r"(?m)^\s+(?:image|build):", text) is not None
+
+
+def _read_nginx(deployment: Deployment, files: Sequence[str]) -> None:
+    replicas = {unit.name: unit.replicas for unit in deployment.units if unit.role in ("service", "gateway")}
+    aliases = {alias: unit.name for unit in deployment.units for alias in unit.aliases}
+    hosts = Hosts(replicas, deployment.project or None, aliases)
+    for unit in list(deployment.of_role("load_balancer")):
+        entry, is_main = _nginx_entry(deployment, unit)
+        if entry is None:
+            unit.role, unit.why = "background", "an nginx without a configuration here"
+            continue
+        try:
+            reading = read_nginx(
+                deployment.folder, entry, deployment.ledger, name=unit.name, hosts=hosts, is_main=is_main, mounts=unit.mounts
+            )
+        except InputError as error:
+            deployment.ledger.problem(first_place(entry), error.lines[0])
+            unit.role, unit.why = "background", "an nginx whose configuration cannot be read"
+            continue
+        for name in reading.files:
+            deployment.files[name] = "nginx"
+        if not reading.locations:
+            unit.role, unit.why = "background", "an nginx that passes nothing on to a service"
+            continue
+        deployment.nginxes[unit.name] = reading
+        deployment.facts += reading.facts
+    if not deployment.units:
+        for file in files:
+            if file.endswith(".conf") and "server" in _text(deployment, file) and "{" in _text(deployment, file):
+                _loose_nginx(deployment, file, hosts)
+
+
+def _loose_nginx(deployment: Deployment, file: str, hosts: Hosts) -> None:
+    """An nginx.conf without anything it leads to: read for what is wrong with it."""
+    try:
+        reading = read_nginx(deployment.folder, file, deployment.ledger, hosts=hosts)
+        for name in reading.files:
+            deployment.files[name] = "nginx"
+    except InputError as error:
+        deployment.ledger.problem(first_place(file), error.lines[0])
+
+
+def _text(deployment: Deployment, file: str) -> str:
+    try:
+        return deployment.folder.read(file).text
+    except InputError:
+        return ""
+
+
+def _nginx_entry(deployment: Deployment, unit: Unit) -> tuple[str | None, bool]:
+    """The file that is nginx.conf, else the first that it includes."""
+    if unit.mounts.get(NGINX_MAIN) in deployment.folder:
+        return unit.mounts[NGINX_MAIN], True
+    for container, name in sorted(unit.mounts.items()):
+        if not container.startswith("/etc/nginx"):
+            continue
+        if name in deployment.folder:
+            if name.endswith(".conf") or container.endswith(".conf"):
+                return name, False
+            continue
+        inside = [file for file in deployment.folder.files() if file.startswith(f"{name}/") and file.endswith(".conf")]
+        main = f"{name}/nginx.conf"
+        if main in inside and container.rstrip("/") == "/etc/nginx":
+            return main, True
+        if inside:
+            return inside[0], False
+    for folder in (unit.builds_from, unit.name):
+        for name in ("nginx.conf", "default.conf"):
+            if folder and f"{folder}/{name}" in deployment.folder:
+                return f"{folder}/{name}", name == "nginx.conf"
+    return None, False
+
+
+def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
+    hosts = [unit.name for unit in deployment.units]
+    names = {unit.name for unit in deployment.units}
+    repository = _repositories(deployment, files, names)
+    for unit in deployment.units:
+        if unit.role not in ("service", "gateway", "background") or unit.kind:
+            continue
+        locations = _spring_locations(deployment, unit)
+        mine = [one for one in repository if any(f"{one}/{unit.name}{end}".removeprefix("./") in files for end in YAML)]
+        try:
+            reading = read_spring(
+                deployment.folder, deployment.ledger, name=unit.name, locations=locations, environment=unit.environment,
+                arguments=[word.text for word in unit.command], mounts=unit.mounts, config_repository=mine, hosts=hosts,
+                service_of=deployment.service_of,
+            )  # fmt: skip
+        except InputError as error:
+            deployment.ledger.problem(unit.place, f"{unit.name}: {error.lines[0]}")
+            continue
+        if reading is None:
+            continue
+        deployment.springs[unit.name] = reading
+        for name in reading.files:
+            deployment.files[name] = "Spring"
+        if reading.is_gateway:
+            unit.role, unit.why = "gateway", "its routes"
+        elif unit.role == "gateway":
+            unit.role, unit.why = "service", "a Spring application without routes"
+        if unit.role == "background":
+            continue  # a configuration server and its like: read, and nothing of it is traffic
+        deployment.facts += reading.facts
+
+
+def _repositories(deployment: Deployment, files: Sequence[str], names: set[str]) -> list[str]:
+    """Folders with a file for each of several services, as a configuration server has them."""
+    found: dict[str, int] = {}
+    for file in files:
+        stem, end = posixpath.splitext(posixpath.basename(file))
+        if end in YAML and stem in names:
+            folder = posixpath.dirname(file) or "."
+            found[folder] = found.get(folder, 0) + 1
+    return sorted(found)
+
+
+def _spring_locations(deployment: Deployment, unit: Unit) -> list[str]:
+    """Folders of the deployment that hold this unit's application.yml, where it is not mounted."""
+    if any(posixpath.basename(container).startswith(("application", "bootstrap")) for container in unit.mounts):
+        return []
+    folders = (f"{unit.builds_from}/src/main/resources", unit.builds_from, f"{unit.name}/src/main/resources",
+               f"{unit.name}/config", unit.name)  # fmt: skip
+    found = []
+    for folder in dict.fromkeys(each for each in folders if each and not each.startswith("/")):
+        if any(f"{folder}/{name}" in deployment.folder for name in ("application.yml", "application.yaml", "application.properties", "bootstrap.yml")):
+            found.append(folder)
+    return found[:1]
+
+
+def _read_stores(deployment: Deployment) -> None:
+    primaries: dict[str, list[str]] = {}
+    for unit in deployment.of_role("database"):
+        found = standby_of(unit, deployment) if unit.kind == "postgres" else None
+        if found is not None:
+            primary, place = found
+            primaries.setdefault(primary, []).append(unit.name)
+            note = "A base backup of it, as a standby."
+            deployment.facts.append(Fact((*("databases", unit.name), "standby_of"), primary, "file", place, note, None))
+    for unit in deployment.units:
+        if unit.kind == "redis":
+            file = _mounted(deployment, unit, redis_conf.config_file_of(unit.command), "redis.conf")
+            deployment.facts += _guarded(deployment, unit, file, lambda unit=unit, file=file: redis_conf.read_redis(
+                unit.name, deployment.ledger, folder=deployment.folder, file=file, command=unit.command))  # type: ignore[misc]  # fmt: skip
+            _redis_defaults(deployment, unit)
+        elif unit.kind == "postgres":
+            file = _mounted(deployment, unit, postgresql_conf.config_file_of(unit.command), "postgresql.conf")
+            words = list(postgresql_conf.words_of(unit.command, deployment.folder))
+            deployment.facts += _guarded(deployment, unit, file, lambda unit=unit, file=file, words=words: postgresql_conf.read_postgres(
+                unit.name, deployment.ledger, folder=deployment.folder, file=file, command=words,
+                standbys=primaries.get(unit.name, ())))  # type: ignore[misc]  # fmt: skip
+            _postgres_defaults(deployment, unit)
+
+
+def _guarded(deployment: Deployment, unit: Unit, file: str | None, read: object) -> list[Fact]:
+    try:
+        facts: list[Fact] = read()  # type: ignore[operator]
+    except InputError as error:
+        deployment.ledger.problem(unit.place, f"{unit.name}: {error.lines[0]}")
+        return []
+    if file is not None:
+        deployment.files[file] = f"{unit.kind}.conf"
+    return facts
+
+
+def _redis_defaults(deployment: Deployment, unit: Unit) -> None:
+    for name, value in (("maxmemory", "0B"), ("maxmemory_policy", "noeviction")):
+        deployment.facts.append(Fact(("caches", unit.name, name), value, "default", None, redis_conf.FROM, None))
+
+
+def _postgres_defaults(deployment: Deployment, unit: Unit) -> None:
+    for name, value in (("max_connections", 100), ("reserved_connections", 3)):
+        note = f"{postgresql_conf.FROM}: {'max_connections' if value == 100 else 'superuser_reserved_connections'}"
+        deployment.facts.append(Fact(("databases", unit.name, name), value, "default", None, note, None))
+
+
+def _mounted(deployment: Deployment, unit: Unit, named: str | None, usual: str) -> str | None:
+    """The file of the deployment that a container sees under a name."""
+    for container, name in unit.mounts.items():
+        if name in deployment.folder and (container == named or posixpath.basename(container) == usual):
+            return name
+        if named and named.startswith(f"{container.rstrip('/')}/"):
+            inside = posixpath.normpath(f"{name}/{named[len(container.rstrip('/')) + 1 :]}")
+            if inside in deployment.folder:
+                return inside
+    if named is not None:
+        deployment.ledger.problem(unit.place, f"{unit.name}: its configuration {named} is not in the folder: it is missing here.")
+    return None
+
+
+def _read_monitoring(deployment: Deployment, files: Sequence[str]) -> None:
+    found = []
+    for file in files:
+        if file.endswith(YAML) and file not in deployment.files:
+            try:
+                kind = kind_of_file(deployment.folder.read(file))
+            except InputError:
+                continue
+            if kind:
+                found.append((file, kind))
+                deployment.files[file] = {"rules": "Prometheus rules", "prometheus": "Prometheus"}.get(kind, "Alertmanager")
+    deployment.facts += read_monitoring(deployment.folder, found, deployment.ledger)
+
+
+def _rest(deployment: Deployment, files: Sequence[str]) -> None:
+    """Files that nobody has read, by name."""
+    for file in files:
+        if file in deployment.files or file in deployment.unread:
+            continue
+        if file.lower().endswith(_NOT_SETTINGS):
+            deployment.unread[file] = "no file of settings"
+            continue
+        try:
+            deployment.folder.read(file)
+            deployment.unread[file] = "nothing here is known to read it"
+        except InputError as error:
+            deployment.unread[file] = error.lines[0]
