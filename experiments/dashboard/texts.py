@@ -198,6 +198,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "guide": ("guide", "가이드"),
     "file": ("file", "파일"),
     "measured": ("measured", "측정"),
+    "fitted": ("fitted", "추정"),
     "default": ("default", "기본값"),
     "command": ("The same on the command line", "명령줄에서 똑같이"),
     "running_baseline": ("Baseline: {what}", "기준 실행: {what}"),

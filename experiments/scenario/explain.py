@@ -30,7 +30,7 @@ from experiments.scenario.schema import schema_of
 from experiments.scenario.settings import find
 from models.system import SystemSpec
 
-SOURCES = ("file", "guide", "measured", "default", "assumed")
+SOURCES = ("file", "guide", "measured", "fitted", "default", "assumed")
 """Where a value can come from, the surest first."""
 
 

@@ -26,7 +26,9 @@ _FREE = Schema(ANYTHING)
 class Provenance(Spec):
     """Where a value, or all values under a path, come from."""
 
-    source: Literal["guide", "file", "measured", "default", "assumed"] = Field(description="What kind of source.")
+    source: Literal["guide", "file", "measured", "fitted", "default", "assumed"] = Field(
+        description="What kind of source; fitted: by calibration, from response times."
+    )
     ref: str = Field(default="", description="Where exactly: a section, file:line, a release.")
     note: str = Field(default="", description="What else a reader should know.")
 
