@@ -94,7 +94,7 @@ class Streams:
 
     @classmethod
     def for_arrivals(cls, seed: int, replication: int, block: int = 1024) -> Self:
-        """Streams for requests numbered as they arrive: few values are kept, so that a long run takes no more memory."""
+        """Streams for requests numbered as they arrive: few are kept, so that memory does not grow."""
         return cls(seed, replication, block, _KEPT_OF_ARRIVALS)
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
