@@ -3,7 +3,7 @@
 Models   Exponential, gamma, Weibull and lognormal are fitted; the one with the least Bayesian information criterion is
          taken. The likelihood is that of grouped data, which is exact for what was counted in bins. Stamps of whole
          seconds are grouped, too: a difference of n seconds stands for n - 1/2 to n + 1/2, one of 0 for less than 1/2.
-         How well it fits is told by the largest distance between the two distribution functions.
+         How well it fits is told by the largest distance between the two distribution functions, and by the means.
 Units    Seconds.
 Source   Grouped likelihood: McLachlan and Jones 1988, doi:10.2307/2531869.
 Omits    Mixtures; tails beyond what was seen.
@@ -24,6 +24,8 @@ from experiments.traffic.histogram import Histogram
 
 GOOD: Final = 0.05
 """A distance up to this is called good, up to twice this fair (assumed): at the least, quantiles then look alike."""
+MEAN_GOOD: Final = 0.1
+"""Nor is a fit good whose mean is off by more than this, nor fair with 2.5 times as much (assumed)."""
 LEAST: Final = 30
 """Fewer durations fit nearly everything."""
 
@@ -42,11 +44,15 @@ class Fit:
     """Of lognormal."""
     distance: float
     """Largest distance between distribution functions (Kolmogorov, Smirnov)."""
+    mean_off: float
+    """By which share the mean is off that of the durations: tails that were never seen can move it far."""
     count: int
 
     @property
     def verdict(self) -> str:
-        return "good" if self.distance <= GOOD else "fair" if self.distance <= 2 * GOOD else "poor"
+        if self.distance <= GOOD and self.mean_off <= MEAN_GOOD:
+            return "good"
+        return "fair" if self.distance <= 2 * GOOD and self.mean_off <= 2.5 * MEAN_GOOD else "poor"
 
     def spec(self) -> dict[str, Any]:
         """The value of a field of a scenario that is a distribution."""
@@ -58,7 +64,7 @@ class Fit:
         return {"kind": self.kind, "mean": f"{self.mean_s:.6g}s", **more}
 
 
-Cdf = Callable[[Floats, Floats], Floats]
+Cdf = Callable[[Floats], Floats]
 
 
 def fit(found: Histogram, resolution_s: float) -> Fit | None:
@@ -66,7 +72,8 @@ def fit(found: Histogram, resolution_s: float) -> Fit | None:
     low, high, counts = _groups(found, resolution_s)
     if counts.sum() < LEAST or len(counts) < 3:
         return None
-    candidates = [_fitted(kind, start, low, high, counts) for kind, start in _starts(found, resolution_s)]
+    observed = found.mean or 0.0
+    candidates = [_fitted(kind, start, low, high, counts, observed) for kind, start in _starts(found, resolution_s)]
     fitted = [each for each in candidates if each is not None]
     return min(fitted, key=lambda each: each[0])[1] if fitted else None
 
@@ -101,40 +108,55 @@ def _starts(found: Histogram, resolution_s: float) -> list[tuple[str, list[float
     ]
 
 
-def _distribution(kind: str, at: Floats) -> tuple[Any, float, float | None, float | None]:
-    """scipy's distribution, its mean, its shape, its median."""
-    from scipy import stats
+@dataclass(frozen=True)
+class _Candidate:
+    """A distribution with parameters."""
 
-    first = math.exp(float(np.clip(at[0], -40, 40)))
-    second = math.exp(float(np.clip(at[1], -6, 6))) if len(at) > 1 else 1.0
+    cdf: Cdf
+    mean: float
+    shape: float | None = None
+    median: float | None = None
+
+
+def _candidate(kind: str, at: Floats) -> _Candidate:
+    """The distribution at a place of the search, whose coordinates are logarithms."""
+    from scipy import special
+
+    scale = math.exp(float(np.clip(at[0], -40, 40)))
+    second = math.exp(float(np.clip(at[1], -4, 6))) if len(at) > 1 else 1.0
     if kind == "exponential":
-        return stats.expon(scale=first), first, None, None
+        return _Candidate(lambda x: -np.expm1(-x / scale), scale)
     if kind == "gamma":
-        return stats.gamma(second, scale=first / second), first, second, None
+        return _Candidate(lambda x: special.gammainc(second, x * (second / scale)), scale, shape=second)
     if kind == "weibull":
-        scale = first / math.gamma(1 + 1 / max(second, 0.02))
-        return stats.weibull_min(max(second, 0.02), scale=scale), first, max(second, 0.02), None
-    first = math.exp(float(np.clip(at[0], -40, 40)))
-    return stats.lognorm(second, scale=first), first * math.exp(min(second * second / 2, 300.0)), None, first
+        unit = scale / math.gamma(1 + 1 / second)
+        return _Candidate(lambda x: -np.expm1(-((x / unit) ** second)), scale, shape=second)
+    mean = scale * math.exp(min(second * second / 2, 300.0))
+    return _Candidate(lambda x: np.asarray(special.ndtr(np.log(x / scale) / second), np.float64), mean, median=scale)
 
 
 def _fitted(
-    kind: str, start: list[float], low: Floats, high: Floats, counts: npt.NDArray[np.int64]
+    kind: str, start: list[float], low: Floats, high: Floats, counts: npt.NDArray[np.int64], observed: float
 ) -> tuple[float, Fit] | None:
     from scipy.optimize import minimize
 
     def loss(at: Floats) -> float:
-        distribution = _distribution(kind, at)[0]
-        mass = distribution.cdf(high) - distribution.cdf(low)
+        mass = _shares(_candidate(kind, at), high) - _shares(_candidate(kind, at), low)
         return -float((counts * np.log(np.maximum(mass, 1e-300))).sum())
 
     result = minimize(loss, np.array(start), method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-4})
     if not math.isfinite(result.fun):
         return None
-    distribution, mean, shape, median = _distribution(kind, result.x)
+    best = _candidate(kind, result.x)
     total = int(counts.sum())
-    distance = float(np.abs(np.cumsum(counts) / total - distribution.cdf(high)).max())
+    distance = float(np.abs(np.cumsum(counts) / total - _shares(best, high)).max())
     criterion = 2 * float(result.fun) + len(start) * math.log(total)
-    if not 0 < mean < 1e9 or (median is not None and not 0 < median < mean):
+    if not 0 < best.mean < 1e9 or (best.median is not None and not 0 < best.median < best.mean):
         return None
-    return criterion, Fit(kind, mean, shape, median, distance, total)
+    off = abs(best.mean / observed - 1)
+    return criterion, Fit(kind, best.mean, best.shape, best.median, distance, off, total)
+
+
+def _shares(candidate: _Candidate, at: Floats) -> Floats:
+    with np.errstate(divide="ignore", over="ignore"):  # the logarithm of 0 is where nothing has come yet
+        return candidate.cdf(at)

@@ -166,7 +166,7 @@ def as_window(seconds: float) -> str:
     """A round duration, shortly."""
     for size, unit in ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s")):
         if seconds >= size:
-            return f"{seconds / size:g} {'day' if seconds == 86_400 else unit}"
+            return f"{seconds / size:.3g} {'day' if seconds == 86_400 else unit}"
     return f"{seconds * 1000:g} ms"
 
 
