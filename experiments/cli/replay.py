@@ -36,8 +36,8 @@ class _Factor(click.FloatRange):
 _SCALE = _Factor()
 
 
-def reading_options(command: _Decorated) -> _Decorated:
-    """The options that say how a log is read."""
+def format_options(command: _Decorated) -> _Decorated:
+    """The options that say how a log is written."""
     for option in reversed(
         (
             click.option("--format", "log_format", metavar="FORMAT", help="The log's format. Default: it is detected."),
@@ -45,18 +45,13 @@ def reading_options(command: _Decorated) -> _Decorated:
                 "--field", "fields", multiple=True, metavar="ROLE=FIELD",
                 help="Which of the log's own fields has a role: time, method, path, user, ip, ...",
             ),
-            click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user."),
-            click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one."),
-            click.option(
-                "--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear."
-            ),
         )
     ):  # fmt: skip
         command = option(command)
     return command
 
 
-def fields_of(fields: tuple[str, ...], user_from: str | None, ip_from: str | None) -> dict[str, str]:
+def fields_of(fields: tuple[str, ...], user_from: str | None = None, ip_from: str | None = None) -> dict[str, str]:
     """Which field has which role. Raises InputError."""
     roles = {}
     for text in fields:
@@ -75,7 +70,10 @@ def fields_of(fields: tuple[str, ...], user_from: str | None, ip_from: str | Non
 @click.command(short_help="Replay logs of real requests against a scenario.")
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
 @click.option("--scenario", required=True, metavar="SCENARIO", help="The system: a file or a shipped name.")
-@reading_options
+@format_options
+@click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user.")
+@click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one.")
+@click.option("--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear.")
 @click.option(
     "--from", "begin", metavar="WHEN", help="Replay from here: 2026-01-31T18:00+01:00 (no zone: UTC), or +10m."
 )
