@@ -11,11 +11,14 @@ Checked  tests/properties/test_nginx_words.py, against crossplane's lexer
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 SYMBOLS = ";{}"
 LUA_BLOCK = "_by_lua_block"
+_RUN = re.compile(r"[^\s;{}\\]+")
+"""Characters that mean nothing but themselves within a word."""
 
 
 class BadSyntax(Exception):
@@ -121,6 +124,10 @@ class _Lexer:
     def _bare(self) -> Word | None:
         start, line = self.at, self.line
         while self.at < len(self.text):
+            run = _RUN.match(self.text, self.at)
+            if run is not None:
+                self.at = run.end()
+                continue
             unit = self._unit()
             if unit == "\\":
                 break  # an escape of nothing, at the very end

@@ -260,29 +260,31 @@ def _shared(
 ) -> None:  # fmt: skip
     """A parameter that the scenario has once for all servers of an upstream."""
     path = (*at, name)
-    read: list[tuple[Server, object]] = []
+    read: list[tuple[Server, object, bool]] = []
     for server in upstream.servers:
-        value = default
+        value, is_read = default, False
         if name in server.settings:
             text, place = server.settings[name]
             try:
-                value = parse(text)
+                value, is_read = parse(text), True
             except ValueError as error:
                 book.problem(place, f"{name}: {error}, got '{text}'. nginx would not start. The default is taken.")
-        read.append((server, value))
+        read.append((server, value, is_read))
     chosen = read[0][1]
-    for server, value in read:
+    for server, value, is_read in read:
         if value != chosen:
             book.problem(
                 place_of(server.directive), f"{name} differs between the servers of {upstream.name} ({chosen} and "
                 f"{value}): the scenario has one for all, {chosen}.",
             )  # fmt: skip
-        elif name in server.settings:
+        elif is_read:
             text, place = server.settings[name]
             book.fact_at(path, chosen, place, partial(_write_again, write, text))
-        else:
+        elif name in server.settings:
+            book.default(path, chosen, FROM)
+        elif chosen == default:
             place = behind_word(server.directive, server.directive.args[0])
-            book.default(path, chosen, FROM, place, partial(_write_new, write, name, chosen))
+            book.default(path, chosen, FROM, place, partial(_write_new, write, name, default))
 
 
 def _write_again(write: Callable[[object, str], str], text: str, value: object) -> str:

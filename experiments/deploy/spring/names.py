@@ -4,7 +4,7 @@ Models   `spring.datasource.hikari.maximum-pool-size`, `...maximumPoolSize`, `..
          environment, SPRING_DATASOURCE_HIKARI_MAXIMUMPOOLSIZE are one name: elements apart by dots, compared without
          case, dashes and underscores. [0] is an index; [any.key] is one element as it is written.
 Source   Spring Boot 2.7, ConfigurationPropertyName and SystemEnvironmentPropertyMapper
-Checked  tests/unit/test_spring_names.py
+Checked  tests/unit/test_spring_text.py
 """
 
 from __future__ import annotations

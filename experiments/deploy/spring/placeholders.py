@@ -4,7 +4,7 @@ Models   A name is looked up as it is written, then under relaxed binding; what 
          where it is found nowhere. Names and defaults may hold further placeholders.
 Source   Spring Framework 5.3, PropertyPlaceholderHelper
 Omits    #{...}: expressions are code, and are never evaluated.
-Checked  tests/unit/test_spring_placeholders.py, tests/properties/test_spring_fuzz.py
+Checked  tests/unit/test_spring_text.py, tests/properties/test_spring_fuzz.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Models   spring.profiles.active (default where none), groups, include; on-profile expressions with !, &, |, parentheses
          and commas.
 Source   Spring Boot 2.7, Profiles; Spring Framework 5.3, ProfilesParser
-Checked  tests/unit/test_spring_profiles.py
+Checked  tests/unit/test_spring_text.py
 """
 
 from __future__ import annotations

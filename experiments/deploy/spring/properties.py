@@ -3,7 +3,7 @@
 Models   Command line over system properties over the environment over files; among documents the later one wins. A map
          is merged over its sources, a list comes whole from the first source that has it.
 Source   Spring Boot 2.7, "Externalized Configuration"
-Checked  tests/unit/test_spring_properties.py, tests/unit/test_spring_sources.py
+Checked  tests/unit/test_spring_documents.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from experiments.deploy.place import Place
 from experiments.deploy.setting import Ledger, Setting
 from experiments.deploy.spring.names import Name, elements, from_environment, in_environment, name_of, original
-from experiments.deploy.spring.placeholders import BadPlaceholder, default_of, only_name, resolve
+from experiments.deploy.spring.placeholders import BadPlaceholder, Resolved, default_of, only_name, resolve
 
 _INDIRECT = 16
 _INDEX = re.compile(r"\[[0-9]+\]")
@@ -101,6 +101,8 @@ class Properties:
     ledger: Ledger
     _variables: dict[str, Property] = field(default_factory=dict)
     _done: set[int] = field(default_factory=set)
+    _found: dict[str, tuple[str, Property] | None] = field(default_factory=dict)
+    _resolved: dict[int, Resolved[Property] | BadPlaceholder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for source in reversed(self.sources):
@@ -187,10 +189,8 @@ class Properties:
 
     def read(self, key: str, one: Property) -> Value:
         """What a property says."""
-        try:
-            text = resolve(one.text, self._raw).text
-        except BadPlaceholder:
-            text = one.text
+        resolved = self._resolve(one)
+        text = one.text if isinstance(resolved, BadPlaceholder) else resolved.text
         place, raw = self._origin(one, 0)
         return Value(key, text, one, place, raw)
 
@@ -204,11 +204,10 @@ class Properties:
     def models(self, value: Value) -> None:
         """A value went into the model, and so did all that its placeholders name."""
         self._mark(value.origin)
-        try:
-            for used in resolve(value.origin.text, self._raw).used:
+        resolved = self._resolve(value.origin)
+        if not isinstance(resolved, BadPlaceholder):  # which is reported when everything has been read
+            for used in resolved.used:
                 self._mark(used)
-        except BadPlaceholder:
-            pass  # reported with all others when everything has been read
 
     def _mark(self, one: Property) -> None:
         if id(one) not in self._done:
@@ -231,14 +230,30 @@ class Properties:
 
     def missing(self, one: Property) -> list[str]:
         """Placeholders in a property that nobody can resolve. Raises BadPlaceholder."""
-        return resolve(one.text, self._raw).missing
+        resolved = self._resolve(one)
+        if isinstance(resolved, BadPlaceholder):
+            raise resolved
+        return resolved.missing
+
+    def _resolve(self, one: Property) -> Resolved[Property] | BadPlaceholder:
+        """A property's text with its placeholders put in, worked out once."""
+        known = self._resolved.get(id(one))
+        if known is None:
+            try:
+                known = resolve(one.text, self._raw)
+            except BadPlaceholder as error:
+                known = error
+            self._resolved[id(one)] = known
+        return known
 
     def problem(self, value: Value, what: str) -> None:
         self.ledger.problem(value.where, what)
 
     def _raw(self, name: str) -> tuple[str, Property] | None:
-        found = self._variables.get(name) or self.find(name)
-        return None if found is None else (found.text, found)
+        if name not in self._found:
+            found = self._variables.get(name) or self.find(name)
+            self._found[name] = None if found is None else (found.text, found)
+        return self._found[name]
 
     def _origin(self, one: Property, depth: int) -> tuple[Place | None, str]:
         """Where the text of a value could be changed, and that text."""

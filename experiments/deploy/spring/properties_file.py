@@ -3,7 +3,7 @@
 Models   Comments (#, !), separators (=, :, white space), escapes, lines that go on after a backslash, several documents
          apart by #--- or !---.
 Source   java.util.Properties (OpenJDK 17); Spring Boot, OriginTrackedPropertiesLoader (documents)
-Checked  tests/unit/test_spring_properties.py
+Checked  tests/unit/test_spring_text.py
 """
 
 from __future__ import annotations

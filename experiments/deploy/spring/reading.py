@@ -5,7 +5,7 @@ Models   The files in the folders given (or that SPRING_CONFIG_LOCATION and what
          where the application is one, of the caches it uses, and the guards that stand around its calls.
 Source   Spring Boot 2.7 to 3.4, Spring Cloud Gateway, Resilience4j
 Omits    What stands in code: which method is cached under which name, who calls whom, which guard stands around it.
-Checked  tests/unit/test_deploy_spring.py, tests/unit/test_spring_real.py, tests/properties/test_spring_fuzz.py
+Checked  tests/unit/test_deploy_spring.py, tests/properties/test_spring_fuzz.py
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from experiments.deploy.fact import Fact
+from experiments.deploy.place import Place
 from experiments.deploy.setting import Ledger, Setting
 from experiments.deploy.source import Folder
 from experiments.deploy.spring.caches import Redis, read_caches
@@ -152,8 +153,8 @@ def _told(loader: Loader, groups: list[list[str]]) -> list[list[str]]:
             for place in places:
                 if place.endswith(EXTENSIONS) and place not in loader.known and not location.startswith("optional:"):
                     where = _where(loader, "spring.config.location")
-                    if where is not None:
-                        loader.ledger.problem(where.place, f"names {location}, which is not in the folder.")
+                    at = where.place if where is not None else Place(place, 1, 0, 0)
+                    loader.ledger.problem(at, f"SPRING_CONFIG_LOCATION names {location}, which is not in the folder.")
     return groups
 
 

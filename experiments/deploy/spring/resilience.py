@@ -5,7 +5,7 @@ Models   resilience4j.{circuitbreaker,retry,bulkhead,thread-pool-bulkhead,timeli
          none. Exceptions are read as the failures that the simulator tells apart; others are reported.
 Source   Resilience4j 2.3, Common*ConfigurationProperties.java
 Omits    Predicates, event buffers, and what is customised in code.
-Checked  tests/unit/test_spring_resilience.py
+Checked  tests/unit/test_spring_gateway.py
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Models   Durations: `30s`, `PT30S`, a bare number in the unit the property has (milliseconds nearly everywhere).
          HikariCP's times and the gateway's connect-timeout are plain numbers of milliseconds: `30s` stops the start.
 Source   Spring Boot 2.7, DurationStyle; Spring's StringToCollectionConverter
-Checked  tests/unit/test_spring_values.py
+Checked  tests/unit/test_spring_text.py
 """
 
 from __future__ import annotations
