@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from experiments.cli.common import DURATION, Commands
+from experiments.cli.export_patch import patch
 
 if TYPE_CHECKING:
     from experiments.shapes.plan import Plan
@@ -23,6 +24,7 @@ def export() -> None:
     \b
     windtunnel export k6 my.yaml -o load.js
     windtunnel export locust my.yaml -o locustfile.py
+    windtunnel export patch my.yaml --set services.shop.replicas=3 -o change.patch
 
     Every kind has a --help of its own.
     """
@@ -84,3 +86,6 @@ def _give(text: str, output: str | None) -> None:
         click.echo(text, nl=False)
     else:
         write_text(Path(output), text)
+
+
+export.add_command(patch)

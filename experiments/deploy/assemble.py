@@ -1,7 +1,7 @@
 """From what files say to one scenario that runs: facts first, what no file tells from assumptions, marked as such.
 
-Models   Each container becomes its part of the scenario; what the gateway's routes and nginx's locations lead to is asked
-         for; services call those they depend on. An assumption of the user's is laid over all of it.
+Models   Each container becomes its part of the scenario; what the gateway's routes and nginx' locations lead to is what
+         users ask for; services call those they depend on. An assumption of the user's is laid over all of it.
 Checked  tests/unit/test_deploy_assemble.py, tests/e2e/test_import.py
 """
 
@@ -49,13 +49,14 @@ class Assembled:
 
 
 def assemble(
-    deployment: Deployment, assume: Document | None = None, ref_of: Callable[[Place], str] | None = None
-) -> Assembled:
+    deployment: Deployment, assume: Document | None = None, ref_of: Callable[[Place], str] | None = None, *,
+    is_weak: bool = False,
+) -> Assembled:  # fmt: skip
     """One scenario from a deployment. `assume`: a partial scenario that is laid over it.
 
-    `ref_of`: how a place is called in provenance. Raises InputError where no scenario can be made of it.
+    `ref_of`: how a place is called in provenance. `is_weak`: what files say holds against `assume`. Raises InputError where no scenario can be made of it.
     """
-    overlay = Overlay(assume)
+    overlay = Overlay(assume, is_weak=is_weak)
     draft = Draft(ref_of or _ref)
     machine = next(iter(overlay.value("machines") or {}), MACHINE)
     deployment.check_has_services()
@@ -121,8 +122,9 @@ def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> Non
         if _fits(draft, (*at, *fact.path)):
             draft.take(fact, at)
         elif fact.source == "file" and fact.place is not None:
-            name = format_path(fact.path)
-            deployment.ledger.problem(fact.place, f"{name} of {unit.name}: not modelled for a {unit.role.replace('_', ' ')}.")
+            role = unit.role.replace("_", " ")
+            what = f"{format_path(fact.path)} of {unit.name}: not modelled for a {role}."
+            deployment.ledger.problem(fact.place, what)
 
 
 def _fits(draft: Draft, path: Path) -> bool:

@@ -32,7 +32,7 @@ SERVICE: dict[str, Assumed] = {
     "base_memory": Assumed("100M", "docker stats on an idle container tells."),
 }
 JVM_SERVICE: dict[str, Assumed] = {
-    "base_memory": Assumed("230M", "Metaspace, code cache, libraries of a Spring Boot process: jcmd VM.native_memory tells."),
+    "base_memory": Assumed("230M", "A Spring Boot process beside its heap: jcmd VM.native_memory tells."),
     "start_wait": Assumed("1s", "The application's log tells how long a start takes."),
     "start_cpu": Assumed("10s", "CPU time of a start of Spring Boot: docker stats tells."),
     "cold_factor": Assumed(4, "A JVM that has just started."),
@@ -47,7 +47,7 @@ JVM: dict[str, Assumed] = {
 GATEWAY: dict[str, Assumed] = {
     **CONTAINER,
     "base_memory": Assumed("200M", "docker stats on an idle container tells."),
-    "cpu": Assumed({"kind": "lognormal", "mean": "3ms", "p95": "7ms"}, f"CPU time of a request in the gateway: {_LOG}."),
+    "cpu": Assumed({"kind": "lognormal", "mean": "3ms", "p95": "7ms"}, f"CPU time of a request: {_LOG}."),
 }
 LOAD_BALANCER: dict[str, Assumed] = {
     "base_memory": Assumed("10M", "docker stats on an idle container tells."),
@@ -79,7 +79,8 @@ QUERY: dict[str, Assumed] = {
 RESIDENT_MEMORY = {
     "prometheus": "180M", "grafana": "120M", "alertmanager": "25M", "node-exporter": "20M", "rabbitmq": "150M",
     "kafka": "600M", "cp-kafka": "600M", "mongo": "200M", "mongodb": "200M", "elasticsearch": "1G", "opensearch": "1G",
-    "jaeger": "60M", "all-in-one": "60M", "zipkin": "250M", "opentelemetry-collector-contrib": "150M", "memcached": "70M",
+    "jaeger": "60M", "all-in-one": "60M", "zipkin": "250M", "opentelemetry-collector-contrib": "150M",
+    "memcached": "70M",
 }  # fmt: skip
 RESIDENT = Assumed("80M", "docker stats tells.")
 
@@ -90,7 +91,7 @@ USERS = Assumed(20, f"Users at once: {_TRAFFIC}.")
 THINK = Assumed({"kind": "exponential", "mean": "2s"}, f"Time between an answer and the next request: {_TRAFFIC}.")
 MIX = Assumed(1, f"Every route as often as the others: {_TRAFFIC}.")
 PATIENCE = Assumed("30s", "A browser's user gives up.")
-ROUND_TRIP = Assumed({"kind": "gamma", "mean": "30ms", "shape": 4}, "The network between users and the entry: ping tells.")
+ROUND_TRIP = Assumed({"kind": "gamma", "mean": "30ms", "shape": 4}, "Between users and the entry: ping tells.")
 RUN: dict[str, Assumed] = {
     "duration": Assumed("10m", "Long enough for narrow intervals."),
     "warm_up": Assumed("auto", "Found by a pilot run."),

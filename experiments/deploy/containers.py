@@ -262,7 +262,7 @@ def _facts(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
         (("deploy", "resources", "limits", "memory"), ("limits", "memory"), _size, _write_size),
         (("mem_limit",), ("limits", "memory"), _size, _write_size),
         (("cpu_shares",), ("cpu_shares",), _whole, _write_whole),
-        (("restart",), ("restart",), _restart, lambda value, _: str(value)),
+        (("restart",), ("restart",), _restart, _write_restart),
         (("stop_grace_period",), ("shutdown", "stop_grace_period"), _time, _write_time),
     )
     seen: set[tuple[str, ...]] = set()
@@ -360,6 +360,13 @@ def _restart(text: str) -> str:
     if name not in RESTARTS or (most and not most.isdecimal()):
         raise ValueError(f"must be one of {', '.join(RESTARTS)}")
     return text.strip()
+
+
+def _write_restart(value: object, before: str) -> str:
+    text = _restart(str(value))
+    if text == "no" and before != "no":
+        raise ValueError('a bare no is false in YAML. Write restart: "no"')
+    return text
 
 
 def _time(text: str) -> str:

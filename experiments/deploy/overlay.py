@@ -20,10 +20,11 @@ from experiments.scenario.provenance import Beside, Provenance
 
 
 class Overlay:
-    """What is laid over, with its sources."""
+    """What is laid over, with its sources. `is_weak`: what files say holds against it."""
 
-    def __init__(self, document: Document | None) -> None:
+    def __init__(self, document: Document | None, *, is_weak: bool = False) -> None:
         self._document = document or Document({})
+        self._rank = SURENESS["assumed"] if is_weak else SURENESS["told"]
         beside = {"provenance": self._document.value.get("provenance") or {}}
         entries = validate(Document(beside, self._document.origins), Beside).provenance
         self._entries: dict[tuple[str, ...], Provenance] = {}
@@ -45,14 +46,15 @@ class Overlay:
         remarks: list[str] = []
         for path, value in self._values():
             known = draft.source(path)
-            if known is not None and known.kind == "file" and draft.has(path) and not same(draft.value(*path), value):
+            is_told = self._rank == SURENESS["told"]
+            if is_told and known is not None and known.kind == "file" and draft.has(path) and not same(draft.value(*path), value):
                 before = draft.value(*path)
                 remarks.append(f"{format_path(path)}: assumed {shown(value)} instead of {shown(before)} ({known.ref})")
             entry = self._entry(path)
             if entry is None:
-                source = Source("assumed", self._document.origin(path), "", SURENESS["told"])
+                source = Source("assumed", self._document.origin(path), "", self._rank)
             else:
-                source = Source(entry.source, entry.ref, entry.note, SURENESS["told"])
+                source = Source(entry.source, entry.ref, entry.note, self._rank)
             draft.put(path, value, source)
         if isinstance(self.value("description"), str):
             draft.document["description"] = self.value("description")
@@ -83,6 +85,6 @@ class Overlay:
         """Entries for what is inside lists: steps have sources of their own."""
         for names, entry in self._entries.items():
             around = draft.source(names)
-            if draft.has(names) and names not in draft.sources and around is not None and around.rank == SURENESS["told"]:
-                draft.sources[names] = Source(entry.source, entry.ref, entry.note, SURENESS["told"])
+            if draft.has(names) and names not in draft.sources and around is not None and around.rank == self._rank:
+                draft.sources[names] = Source(entry.source, entry.ref, entry.note, self._rank)
 
