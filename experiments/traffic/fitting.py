@@ -64,9 +64,6 @@ class Fit:
         return {"kind": self.kind, "mean": f"{self.mean_s:.6g}s", **more}
 
 
-Cdf = Callable[[Floats], Floats]
-
-
 def fit(found: Histogram, resolution_s: float) -> Fit | None:
     """The distribution that is closest; None where too few durations say anything, or all are the same."""
     low, high, counts = _groups(found, resolution_s)
@@ -112,7 +109,7 @@ def _starts(found: Histogram, resolution_s: float) -> list[tuple[str, list[float
 class _Candidate:
     """A distribution with parameters."""
 
-    cdf: Cdf
+    cdf: Callable[[Floats], npt.NDArray[Any]]
     mean: float
     shape: float | None = None
     median: float | None = None
@@ -132,7 +129,7 @@ def _candidate(kind: str, at: Floats) -> _Candidate:
         unit = scale / math.gamma(1 + 1 / second)
         return _Candidate(lambda x: -np.expm1(-((x / unit) ** second)), scale, shape=second)
     mean = scale * math.exp(min(second * second / 2, 300.0))
-    return _Candidate(lambda x: np.asarray(special.ndtr(np.log(x / scale) / second), np.float64), mean, median=scale)
+    return _Candidate(lambda x: special.ndtr(np.log(x / scale) / second), mean, median=scale)
 
 
 def _fitted(
@@ -159,4 +156,4 @@ def _fitted(
 
 def _shares(candidate: _Candidate, at: Floats) -> Floats:
     with np.errstate(divide="ignore", over="ignore"):  # the logarithm of 0 is where nothing has come yet
-        return candidate.cdf(at)
+        return np.asarray(candidate.cdf(at), np.float64)

@@ -19,6 +19,7 @@ LEAST_S: Final = 1e-6
 STEP: Final = math.log(1.01)
 BINS: Final = math.ceil(math.log(1e7 / LEAST_S) / STEP)
 
+Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from experiments.logs import read_logs
-from experiments.traffic.endpoints import endpoint_of
 from experiments.traffic.limits import limits_written
 from experiments.traffic.measure import Measured, iso, measure
 from experiments.traffic.page import page
@@ -145,19 +144,6 @@ def test_one_request_is_enough_to_say_something(tmp_path: Path) -> None:
     assert (document["requests"], document["span_s"], document["rate"]["mean_per_s"]) == (1, 1, 1)
     render(document, Console(file=open("/dev/null", "w")))  # noqa: SIM115
     assert page(document)
-
-
-@pytest.mark.parametrize(
-    ("target", "endpoint"),
-    [
-        (("GET", "/"), "GET /"),
-        (("GET", "/api/places/123"), "GET /api/places/{id}"),
-        (("POST", "/a/b/c/d/e"), "POST /a/b/c/..."),
-        (("", "checkout"), "checkout"),
-    ],
-)
-def test_endpoints_are_begins_of_paths(target: tuple[str, str], endpoint: str) -> None:
-    assert endpoint_of(*target) == endpoint
 
 
 def test_instants_are_written_for_people_and_programs() -> None:
