@@ -258,5 +258,6 @@ class _Taker:
             ips=self._ips.count + self._ips.unknown, paths=self._targets.paths, span_s=span_s, load=load, speed=speed,
             squeezed=squeezed, replayed=replayed, unmatched_shown=self._targets.unmatched(),
             openapi_without_route=list(openapi_without_route),
+            anonymous=self._users.unknown,
             more_people=self._users.is_more or self._ips.is_more, **ways,
         )  # fmt: skip

@@ -48,6 +48,8 @@ class Replayed:
     unmatched_shown: list[str] = field(default_factory=list)
     """The most frequent paths that fit nothing, with their numbers of requests."""
     openapi_without_route: list[str] = field(default_factory=list)
+    anonymous: int = 0
+    """Requests that tell neither user nor address: each is somebody else."""
     more_people: bool = False
     """More users or addresses than are counted."""
 
@@ -72,6 +74,8 @@ def told(replayed: Replayed) -> list[str]:
         f"users, {more}{replayed.ips} addresses, {replayed.paths} paths over {_seconds(replayed.span_s)} s.",
         f"Routes: {_ways(replayed)}.{_load(replayed)}",
     ]
+    if replayed.anonymous:
+        lines.append(f"{replayed.anonymous} requests do not tell who asked: each is somebody else.")
     if replayed.unmatched_shown:
         lines.append(f"No route for: {', '.join(replayed.unmatched_shown)}. Say it with --map '/path/*=ROUTE'.")
     if replayed.openapi_without_route:

@@ -143,7 +143,8 @@ def test_who_is_not_told_is_somebody_else_each_time(system: Scenario, tmp_path: 
     trace, replayed = replayed_from(log_of(tmp_path, *(f"{1700000000 + n}\n" for n in range(50))), system, load=2)
     assert len(set(listed(trace.user))) == len(set(listed(trace.ip))) == 100
     assert min(listed(trace.user)) >= 0
-    assert replayed.users == 50
+    assert (replayed.users, replayed.anonymous) == (50, 50)
+    assert "50 requests do not tell who asked: each is somebody else." in told(replayed)
 
 
 def test_a_path_is_a_key_whatever_the_method(system: Scenario, tmp_path: Path) -> None:
