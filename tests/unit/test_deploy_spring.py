@@ -166,7 +166,7 @@ def test_every_figure_finds_its_way_back(growth: Path, tmp_path: Path, name: str
     before = (growth / name / "application.yml").read_text()
     text = before
     facts = [*reading.facts, *(fact for guards in reading.guards.values() for fact in guards.facts)]
-    patched = [fact for fact in facts if fact.write is not None and fact.place is not None]
+    patched = [fact for fact in facts if fact.write is not None and fact.place is not None and fact.source == "file"]
     for fact in patched:
         assert fact.place is not None and fact.write is not None
         assert fact.write(fact.value) == before[fact.place.start : fact.place.end], fact.path
@@ -183,6 +183,47 @@ def test_every_figure_finds_its_way_back(growth: Path, tmp_path: Path, name: str
     found = [fact for fact in facts if fact.source == "file" and fact.write is not None]
     assert len(found) == len(patched)
     assert [meant(fact.value) for fact in found] == [meant(OTHER[fact.path[-1]]) for fact in found]
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\n# the end\n", "\n---\nspring.config.activate.on-profile: x\nb: 1\n"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_is_not_said_can_be(tmp_path: Path, ending: str, newline: str) -> None:
+    """A default gets a line of its own, at the end of the document that counts."""
+    text = f"spring.datasource.url: jdbc:postgresql://db/x\nspring.redis.host: r{ending}".replace("\n", newline)
+    (tmp_path / "application.yml").write_bytes(text.encode())
+    (tmp_path / "application-x.yml").write_text("spring.application.name: x\n")
+    environment = {"SPRING_PROFILES_ACTIVE": "x"}
+    reading, _ = reread(tmp_path, name="api", locations=["."], environment=environment)
+    wanted: dict[str, object] = {
+        "threads": 40, "maximum_pool_size": 20, "connection_timeout": "2s", "command_timeout": "1s", "graceful": True,
+        "accept_count": 7,
+    }  # fmt: skip
+    defaults = [fact for fact in reading.facts if fact.source == "default" and fact.write is not None]
+    added = ""
+    for fact in defaults:
+        assert fact.write is not None and fact.place is not None
+        assert fact.place.file == "application.yml" and fact.place.start == fact.place.end
+        assert fact.write(fact.value) == ""
+        added += fact.write(wanted.get(fact.path[-1], fact.value))
+    at = defaults[0].place.start if defaults[0].place else 0
+    after = text[:at] + added + text[at:]
+    assert len(after.splitlines()) == len(text.splitlines()) + len(wanted)
+    assert after.count("\r\n") == (after.count("\n") if newline == "\r\n" else 0)
+    (tmp_path / "application.yml").write_bytes(after.encode())
+    again, ledger = reread(tmp_path, name="api", locations=["."], environment=environment)
+    found = {fact.path[-1]: fact.value for fact in again.facts if fact.source == "file" and fact.path[-1] in wanted}
+    assert found == wanted
+    assert not ledger.problems
+
+
+def test_what_is_not_said_can_be_in_properties(tmp_path: Path) -> None:
+    text = "#x\nresilience4j.circuitbreaker.instances.shop.sliding-window-size=5"
+    (tmp_path / "application.properties").write_text(text)
+    reading, _ = reread(tmp_path, name="api", locations=["."])
+    fact = next(one for one in reading.guards["shop"].facts if one.path[-1] == "minimum_number_of_calls")
+    assert fact.write is not None and fact.place is not None
+    assert text[: fact.place.start] == text
+    assert fact.write(3) == "\nresilience4j.circuitbreaker.instances.shop.minimum-number-of-calls=3"
 
 
 def test_spelling_is_kept(growth: Path) -> None:

@@ -51,9 +51,9 @@ def read_caches(findings: Findings) -> Redis | None:
     client = Findings(properties, ("caches", host, "client"), findings.facts)
     if root is not None:
         if client.take("command_timeout", f"{root}.timeout", DURATION) is None:
-            client.default("command_timeout", "60s", "Lettuce 6")
+            client.default("command_timeout", "60s", "Lettuce 6", f"{root}.timeout", DURATION)
         if client.take("connect_timeout", f"{root}.connect-timeout", DURATION) is None:
-            client.default("connect_timeout", "10s", "Lettuce 6")
+            client.default("connect_timeout", "10s", "Lettuce 6", f"{root}.connect-timeout", DURATION)
         for where in ("sentinel", "cluster"):
             one = next(properties.below(f"{root}.{where}"), None)
             if one is not None and one.setting is not None:

@@ -116,7 +116,7 @@ def _pool(findings: Findings, name: str, prefix: str) -> Pool | None:
         if properties.find(where) is None and properties.find(f"{prefix}.{key}") is not None:
             where = f"{prefix}.{key}"  # bound to a HikariDataSource of the team's own
         if pool.take(path, where, kind) is None and default is not None:
-            pool.default(path, default, HIKARI)
+            pool.default(path, default, HIKARI, f"{prefix}.hikari.{key}", kind)
     value = properties.get(f"{prefix}.hikari.initialization-fail-timeout")
     if value is not None:
         read = pool.parse(value, Kind(_fail_timeout, None))

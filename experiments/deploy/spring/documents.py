@@ -180,6 +180,10 @@ class Loader:
                 document.properties = []
                 continue
             source = Source(f"{file} (document {document.number})" if document.number else file)
+            if not document.expressions and not is_of_profile:
+                source.room, source.margin = document.room, document.margin
+                source.newline = document.newline
+                source.equals = "=" if file.endswith(".properties") else ": "
             for one in document.properties:
                 hidden = source.add(one)
                 if hidden is not None and hidden.setting is not None:

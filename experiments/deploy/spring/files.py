@@ -40,6 +40,11 @@ class Document:
     """Profiles of which one must be active; none: it always counts."""
     place: Place | None = None
     """Where they stand."""
+    room: Place | None = None
+    """Where a further key could be written, on a line of its own."""
+    margin: str = ""
+    """What stands before such a line: an end of line where one is missing, and the document's indent."""
+    newline: str = "\n"
 
 
 def read_documents(folder: Folder, file: str, ledger: Ledger) -> list[Document]:
@@ -84,15 +89,33 @@ def _properties(text: Text) -> list[Document]:
             setting = Setting(parts, entry.value, text.text[entry.start : entry.end], place)
             document = documents.setdefault(entry.document, Document(text.file, entry.document))
             document.properties.append(Property(parts, entry.value, setting))
+            _make_room(document, text, _line_end(text.text, entry.end), "")
     except BadProperties as error:
         raise InputError(f"{text.file}: {error.what}. ({text.file}:{error.line})") from None
     return list(documents.values())
+
+
+def _line_end(text: str, at: int) -> int:
+    """Behind the end of the line that holds `at`."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+def _make_room(document: Document, text: Text, at: int, indent: str) -> None:
+    """A further line can stand at `at`, the end of the document."""
+    before = text.text[:at]
+    begins_line = not before or before.endswith(("\n", "\r"))
+    document.room = Place(text.file, before.count("\n") + 1, at, at)
+    document.newline = text.newline
+    document.margin = ("" if begins_line else text.newline) + indent
 
 
 def _yaml(text: Text, ledger: Ledger) -> Iterator[Document]:
     for number, node in enumerate(documents_of(text)):
         document = Document(text.file, number)
         if isinstance(node, MappingNode):
+            if not node.flow_style:
+                _make_room(document, text, node.end_mark.index, " " * node.start_mark.column)
             document.properties = list(_flat(text, node, ledger))
         elif node is not None and not (isinstance(node, ScalarNode) and node.value == ""):
             line = node.start_mark.line + 1

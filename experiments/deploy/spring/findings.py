@@ -8,7 +8,7 @@ from functools import partial
 
 from experiments.deploy.fact import Fact
 from experiments.deploy.spring import values
-from experiments.deploy.spring.properties import Properties, Value
+from experiments.deploy.spring.properties import Properties, Source, Value
 
 Path = tuple[str, ...]
 Parse = Callable[[str], object]
@@ -101,15 +101,26 @@ class Findings:
             note = f"{note} ({reason}: it has no place of its own)".strip()
         self.facts.append(Fact(self._path(path), read, "file", value.place, note, back))
 
-    def default(self, path: Path | str, value: object, note: str) -> None:
-        """What the release does where nothing is said."""
-        self.facts.append(Fact(self._path(path), value, "default", None, note, None))
+    def default(self, path: Path | str, value: object, note: str, key: str = "", kind: Kind | None = None) -> None:
+        """What the release does where nothing is said. With `key`, it can be said at the end of a document."""
+        room = self.properties.room() if key and kind is not None and kind.write is not None else None
+        place = room.room if room is not None else None
+        add = partial(_said, room, key, kind.write, value) if room is not None and kind is not None else None
+        self.facts.append(Fact(self._path(path), value, "default", place, note, add))
 
     def assume(self, path: Path | str, value: object, note: str) -> None:
         self.facts.append(Fact(self._path(path), value, "assumed", None, note, None))
 
     def _path(self, path: Path | str) -> Path:
         return (*self.at, *((path,) if isinstance(path, str) else path))
+
+
+def _said(room: Source, key: str, write: Write | None, default: object, value: object) -> str:
+    """A line that says a value; nothing where it still is the default."""
+    if write is None or value == default:
+        return ""
+    line = f"{room.margin}{key}{room.equals}{write(value, '')}"
+    return line if room.margin.startswith(room.newline) else line + room.newline
 
 
 def _back(write: Write, before: str, value: object) -> str:

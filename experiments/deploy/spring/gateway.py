@@ -136,7 +136,8 @@ def read_client(findings: Findings, prefix: str) -> None:
     properties = findings.properties
     client = f"{prefix}.httpclient"
     if findings.take("response_timeout", f"{client}.response-timeout", DURATION) is None:
-        findings.default("response_timeout", None, "Spring Cloud Gateway: none")
+        note, key = "Spring Cloud Gateway: none", f"{client}.response-timeout"
+        findings.default("response_timeout", None, note, key, DURATION)
     kind = properties.get(f"{client}.pool.type")
     if kind is None or kind.text.strip().upper() == "ELASTIC":
         if kind is not None:
@@ -149,6 +150,8 @@ def read_client(findings: Findings, prefix: str) -> None:
     properties.models(kind)
     connections = findings.below("connections")
     if connections.take("max_connections", f"{client}.pool.max-connections", INTEGER) is None:
-        connections.default("max_connections", 16, "Reactor Netty: twice the CPUs, of at least 8")
+        note = "Reactor Netty: twice the CPUs, of at least 8"
+        connections.default("max_connections", 16, note, f"{client}.pool.max-connections", INTEGER)
     if connections.take("acquire_timeout", f"{client}.pool.acquire-timeout", MILLISECONDS) is None:
-        connections.default("acquire_timeout", "45s", "Reactor Netty")
+        key = f"{client}.pool.acquire-timeout"
+        connections.default("acquire_timeout", "45s", "Reactor Netty", key, MILLISECONDS)

@@ -50,6 +50,13 @@ class Source:
     label: str
     properties: dict[Name, Property] = field(default_factory=dict)
     is_environment: bool = False
+    room: Place | None = None
+    """Where a further key could be written."""
+    margin: str = ""
+    """What stands before it there: an end of line, where the last line has none, and its indent."""
+    newline: str = "\n"
+    equals: str = ": "
+    """What stands between key and value."""
 
     def add(self, one: Property) -> Property | None:
         """Take a property in; the one of the same name that it hides, if any."""
@@ -179,6 +186,10 @@ class Properties:
 
     def _rank(self, one: Property) -> int:
         return next(rank for rank, source in enumerate(self.sources) if source.properties.get(one.name) is one)
+
+    def room(self) -> Source | None:
+        """The document where a further key would count: the strongest that holds for every profile."""
+        return next((source for source in self.sources if source.room is not None), None)
 
     # reading
 

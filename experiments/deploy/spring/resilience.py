@@ -176,7 +176,8 @@ def _guard(
             findings.put(path, value, rule, _inherited(value, layers))
     for path, default in defaults.items():
         if not _has(findings, path):
-            findings.default(path, default, FROM)
+            name, rule = next((name, rule) for name, (known, rule) in rules.items() if known == path)
+            findings.default(path, default, FROM, f"{layers[0]}.{name}" if layers else "", rule)
     if kind in ("breaker", "retry"):
         _intervals(findings, kind, layers)
         _exceptions(findings, kind, layers)

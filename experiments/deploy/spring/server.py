@@ -6,7 +6,8 @@ Checked  tests/unit/test_deploy_spring.py
 
 from __future__ import annotations
 
-from experiments.deploy.spring.findings import DURATION, INTEGER, TRUTH, Findings
+from experiments.deploy.spring import values
+from experiments.deploy.spring.findings import DURATION, INTEGER, TRUTH, Findings, Kind
 
 TOMCAT = "Tomcat (Spring Boot 2.7)"
 _OLD_NAMES = {"server.tomcat.max-threads": "threads.max", "server.tomcat.min-spare-threads": "threads.min-spare"}
@@ -48,13 +49,16 @@ def _port(findings: Findings) -> int | None:
 def _shutdown(findings: Findings) -> None:
     value = findings.properties.get("server.shutdown")
     if value is None:
-        findings.default(("shutdown", "graceful"), False, "Spring Boot 2.7 (from 3.4 on: true)")
+        note = "Spring Boot 2.7 (from 3.4 on: true)"
+        findings.default(("shutdown", "graceful"), False, note, "server.shutdown", Kind(values.word, _write_shutdown))
     elif value.text.strip().lower() in ("graceful", "immediate"):
         findings.add(("shutdown", "graceful"), value.text.strip().lower() == "graceful", value, _write_shutdown)
     else:
         findings.properties.leave(value.origin)
         findings.properties.problem(value, f"server.shutdown: must be graceful or immediate, got '{value.text[:40]}'.")
-    findings.take(("shutdown", "timeout"), "spring.lifecycle.timeout-per-shutdown-phase", DURATION)
+    key = "spring.lifecycle.timeout-per-shutdown-phase"
+    if findings.take(("shutdown", "timeout"), key, DURATION) is None:
+        findings.default(("shutdown", "timeout"), "30s", "Spring Boot 2.7", key, DURATION)
 
 
 def _write_shutdown(value: object, _before: str) -> str:
@@ -77,7 +81,7 @@ def _tomcat(workers: Findings) -> None:
     known = {fact.path[-1] for fact in workers.facts if fact.path[:-1] == workers.at}
     for path, key, default in rules:
         if path not in known and workers.take(path, key, INTEGER) is None:
-            workers.default(path, default, TOMCAT)
+            workers.default(path, default, TOMCAT, key, INTEGER)
 
 
 def _loops(workers: Findings) -> None:
@@ -90,4 +94,5 @@ def read_open_in_view(findings: Findings) -> None:
     properties = findings.properties
     uses_jpa = properties.has_below("spring.jpa")
     if findings.take("open_in_view", "spring.jpa.open-in-view", TRUTH) is None and uses_jpa:
-        findings.default("open_in_view", True, "Spring Boot 2.7, where JPA is used")
+        note = "Spring Boot 2.7, where JPA is used"
+        findings.default("open_in_view", True, note, "spring.jpa.open-in-view", TRUTH)
