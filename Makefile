@@ -12,10 +12,10 @@ INSTALLED := $(VENV)/.installed-$(shell { cat pyproject.toml requirements.lock; 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench dashboard install lock clean
+.PHONY: help run test test-compiled check compile bench dashboard install lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
 
 run: $(INSTALLED) ## simulate maltan/early and say what binds (SCENARIO=... for another, ARGS=... for more options)
 	@$(BIN)/windtunnel run $(SCENARIO) --confirm $(ARGS)
@@ -27,6 +27,13 @@ check: $(INSTALLED) ## linters, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+compile: $(INSTALLED) ## compile the hot modules: several times as fast, same results (needs a C compiler; ARGS=--remove: undo)
+	@$(BIN)/python -m experiments.compilation $(ARGS)
+
+test-compiled: compile ## the tests of what is compiled, compiled
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/properties tests/fidelity tests/theory \
+		tests/e2e/test_compilation.py $(ARGS)
 
 bench: $(INSTALLED) ## requests a second beside plain SimPy, as ratios within one run
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
@@ -42,6 +49,8 @@ lock: $(INSTALLED) ## compute requirements.lock anew from pyproject.toml (ARGS=-
 		--extra dev --custom-compile-command "make lock" $(ARGS) pyproject.toml -o requirements.lock)
 
 clean: ## remove the environment and what the tools left
+	rm -f sim/compiled.json
+	find sim models -name '*.so' -delete
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 with_uv = if command -v uv >/dev/null 2>&1; then uv $(1); else $(BIN)/uv $(1); fi

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Event loops: a few threads, each with connections of its own.
 
 Models   A connection belongs to one loop for good, and a user keeps their connection: what a request does on the loop
@@ -54,7 +55,7 @@ class Loop:
             return False
         self.is_busy = True
         station = self._station
-        now = self._env._now
+        now = self._env.now
         busy = station.busy
         station.busy_area += busy * (now - station.busy_since)  # station.start(), as in sim.resources
         station.busy_since = now
@@ -70,7 +71,7 @@ class Loop:
         if not self._waiting:
             self.is_busy = False
             station = self._station
-            now = self._env._now
+            now = self._env.now
             busy = station.busy
             station.busy_area += busy * (now - station.busy_since)  # station.end()
             station.busy_since = now

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from models.request import Request
 
@@ -35,10 +35,7 @@ KEY_OF: dict[LimitKey, Callable[[Request], int]] = {
 KEY_BEHIND_PROXY: dict[LimitKey, Callable[[Request], int]] = {**KEY_OF, "ip": _one_address}
 """The same where all requests come from the address of a proxy before, which is not looked behind."""
 
-B = TypeVar("B")
-
-
-class RecentBuckets(Generic[B]):
+class RecentBuckets:
     """Buckets by key, forgotten once nobody has asked for them during `keep` (in the unit of `now`, which grows).
 
     Two generations, so that forgetting costs neither an event nor a search: every `keep` the younger one becomes
@@ -49,11 +46,11 @@ class RecentBuckets(Generic[B]):
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._young: dict[int, B] = {}
-        self._old: dict[int, B] = {}
+        self._young: dict[int, Any] = {}
+        self._old: dict[int, Any] = {}
         self._turned_at = 0
 
-    def get(self, key: int, now: int) -> B | None:
+    def get(self, key: int, now: int) -> Any:
         """The bucket of `key`, or None where it has none or may have been forgotten."""
         if now - self._turned_at >= self._keep:
             self._old = self._young
@@ -66,7 +63,7 @@ class RecentBuckets(Generic[B]):
                 self._young[key] = bucket
         return bucket
 
-    def put(self, key: int, bucket: B) -> None:
+    def put(self, key: int, bucket: Any) -> None:
         self._young[key] = bucket
 
     def clear(self) -> None:

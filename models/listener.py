@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """A listening socket: connections that are accepted, those that wait to be, and those that are not even seen.
 
 Models   Up to `max_connections` are accepted. The next ones are completed by the kernel and wait in its queue, which

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """One instance of a service: its worker threads or event loops, its memory, its cold start.
 
 Models   Tomcat: a request holds a connection and one of `threads` from its first step to its last; the next ones wait
@@ -162,7 +163,7 @@ class Replica:
         self._env = context.env
         self._path = context.path
         self._spec = spec
-        self._memory_bytes = spec.memory_per_request
+        self._memory_bytes: int = spec.memory_per_request
         self._jvm = jvm
         self._work: dict[str, Any] = dict(work)
         if jvm is not None:
@@ -269,9 +270,9 @@ class Replica:
                 throttled_s = yield host.run(demand_s)
             finally:
                 loop.release()
-        burned_s = demand_s / host.speed
+        burned_s: float = demand_s / host.speed
         request.cpu_s += burned_s
-        waited_s = env.now - began_at_s - burned_s
+        waited_s: float = env.now - began_at_s - burned_s
         if throttled_s:
             request.throttled_s += throttled_s
             waited_s -= throttled_s

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from models.outcomes import Outcome
 from sim.environment import Light
+from sim.recorder.record import Recorded
 
 
-class Request:
+class Request(Recorded):
     """One request from arrival to outcome. Times in seconds of simulated time.
 
     `identity` keys every draw the request brings (endpoint, key, demands), so that two configurations meet the
-    same wishes. `ordinal` counts arrivals in the order in which they happen.
+    same wishes.
     """
 
-    __slots__ = (
-        "arrived_at_s", "attempts", "cache", "cache_s", "cpu_s", "db_s", "delay_s", "ended_at_s", "endpoint",
-        "failed_at", "identity", "ip", "key", "given", "ordinal", "outcome", "process", "reason", "replica", "status",
-        "steps_s", "throttled_s", "user", "wait_s",
-    )  # fmt: skip
+    __slots__ = ("failed_at", "given", "identity", "key", "process")
 
     def __init__(self, ordinal: int, identity: int, endpoint: int, user: int, ip: int, arrived_at_s: float) -> None:
         self.ordinal = ordinal
@@ -27,30 +23,19 @@ class Request:
         self.ip = ip
         self.arrived_at_s = arrived_at_s
         self.ended_at_s = arrived_at_s
-        self.outcome: Outcome | None = None
-        """None while the request is in flight. Written once, by the client."""
+        self.outcome = None
+        """Written once, by the client."""
         self.process: Light | None = None
         """The client-side process that carries it, to be told when the client leaves."""
         self.status = 0
-        self.reason = ""
-        self.failed_at = ""
+        self.reason = self.failed_at = self.replica = self.cache = ""
         self.attempts = 1
-        self.replica = ""
-        self.cache = ""
-        """hit, miss, or empty where no cache was asked."""
         self.key: int | None = None
         """The key it asks caches for where a trace says so; else keys are drawn per cache class."""
         self.given: dict[str, float] | None = None
         """Demands a trace states, by step path (service.endpoint.step), in seconds."""
-        self.steps_s: dict[str, float] | None = None
-        """Time spent per step path, kept only where rows ask for it."""
-        self.wait_s = 0.0
-        """Queued: for permits, threads, connections, a core that is busy with others."""
-        self.cpu_s = 0.0
-        self.throttled_s = 0.0
-        self.cache_s = 0.0
-        self.db_s = 0.0
-        self.delay_s = 0.0
+        self.steps_s = None
+        self.wait_s = self.cpu_s = self.throttled_s = self.cache_s = self.db_s = self.delay_s = 0.0
 
     def given_s(self, step: str) -> float | None:
         """The demand that a trace states for a step (service.endpoint.step); None: it is drawn."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from sim.environment import escaped as _kind_of_function
 from sim.quantities import RateValue, format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 class Spec(BaseModel):
     """Base of all specifications: unknown keys are refused, values do not change after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False,
+        ignored_types=(type(_kind_of_function),),  # methods are no fields, compiled ones neither
+    )  # fmt: skip
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration)]

@@ -279,12 +279,14 @@ class SessionRule:
         """The pause of `user` before request `ordinal` (0 is the first), counted from the end of the one before."""
         identity = closed_identity(user, ordinal)
         if self._away is not None and ordinal and self.ends_session(user, ordinal - 1):
-            return self._away.at(identity)
-        return self._think.at(identity)
+            away_s: float = self._away.at(identity)
+            return away_s
+        think_s: float = self._think.at(identity)
+        return think_s
 
     def ends_session(self, user: int, ordinal: int) -> bool:
         """Whether request `ordinal` of `user` is the last of its session."""
-        return self._ends.at(closed_identity(user, ordinal)) < self._ends_below
+        return bool(self._ends.at(closed_identity(user, ordinal)) < self._ends_below)
 
 
 def _require_rate(rate: RateValue) -> None:

@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from heapq import heappop, heappush
+from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import simpy
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT, Event
 
 from sim.errors import Failure, SimulationError
+from sim.heap import heappop, heappush
 
-type_, next_ = type, next
 Activity = Generator[Any, Any, Any]
 """What a light process runs: a generator yielding delays (float), None (parked) or SimPy events."""
 
@@ -48,8 +48,8 @@ class Light:
 
     __slots__ = ("env", "generator", "on_end", "ticket", "value", "waiting")
 
-    env: Environment
-    generator: Any  # an Activity; typing's Generator does not know of gi_suspended
+    env: Schedule
+    generator: Any  # an Activity
     on_end: Callable[[Any], None] | None
     ticket: int
     waiting: Waitable | None
@@ -59,7 +59,17 @@ class Light:
     @property
     def is_alive(self) -> bool:
         generator = self.generator
-        return generator.gi_suspended or generator.gi_running or generator.gi_frame is not None
+        return generator.gi_running or generator.gi_frame is not None
+
+
+class _Unbegun:
+    """What a process waits in before its first step: nothing has to be undone when it is interrupted there."""
+
+    def withdraw(self, light: Light) -> None:
+        """It takes its first step, and then has the error raised in it."""
+
+
+_UNBEGUN = _Unbegun()
 
 
 class _Thrown:
@@ -97,7 +107,7 @@ class Timer:
 
     __slots__ = ("callback", "env", "ticket", "when")
 
-    def __init__(self, env: Environment, callback: Callable[[], None]) -> None:
+    def __init__(self, env: Schedule, callback: Callable[[], None]) -> None:
         self.env = env
         self.callback = callback
         self.ticket = ENDED
@@ -106,8 +116,8 @@ class Timer:
     def arm(self, when: float) -> None:
         """Fire at the instant `when` (exactly that float), replacing any earlier setting."""
         env = self.env
-        if not when >= env._now:
-            raise SimulationError(f"timer armed at {when!r}, before now {env._now!r}")
+        if not when >= env.now:
+            raise SimulationError(f"timer armed at {when!r}, before now {env.now!r}")
         self.when = when
         self.ticket = number = next(env._eid)
         heappush(env._queue, (when, NORMAL, number, self))
@@ -135,25 +145,50 @@ def _stop() -> None:
     raise _Horizon
 
 
-class Environment(simpy.Environment):
-    """`simpy.Environment` that also runs `Light` processes and `Timer`s."""
+def _withdraw(light: Light) -> None:
+    """Take `light` out of whatever it waits for. Nothing makes it go on now."""
+    waiting, light.waiting = light.waiting, None
+    if waiting is not None:
+        waiting.withdraw(light)
+    light.ticket = ENDED
 
-    _queue: list[Any]  # (time, priority, number, stock event | Light | Timer)
 
-    __slots__ = ("_now", "active")
+def _hand_over(light: Light) -> Any:
+    """The step of a process that is handed something, or that somebody wants the return value of."""
+    value = light.value
+    light.value = None
+    try:
+        if type(value) is _Thrown:
+            return light.generator.throw(value.error)
+        return light.generator.send(value)
+    except StopIteration as end:
+        value = end.value
+    light.ticket = ENDED
+    if light.on_end is not None:
+        light.on_end(value)
+    return _RETURNED
 
+
+class Schedule:
+    """The clock, what is due when, and the light processes and timers that live by it."""
+
+    __slots__ = ("_eid", "_queue", "active", "now")
+
+    _queue: list[Any]
+    """A heap of (time, priority, number, stock event | Light | Timer)."""
+    now: float
+    """The current simulated time, in seconds."""
+    _eid: count[int]
+    """Numbers of entries, in the order in which they were made."""
     active: Light | None
     """The light process that is running now, or ran last."""
 
-    if TYPE_CHECKING:
-
-        @property
-        def now(self) -> float:
-            """The current simulated time, in seconds."""
-
-    def __init__(self, initial_time: float = 0.0) -> None:
-        super().__init__(initial_time)
+    def __init__(self) -> None:
         self.active = None
+
+    def _stock_step(self) -> None:
+        """Process the first entry, which is an event of SimPy's own."""
+        raise NotImplementedError
 
     def start(
         self, generator: Activity, delay: float = 0.0, on_end: Callable[[Any], None] | None = None
@@ -169,9 +204,10 @@ class Environment(simpy.Environment):
         light.env = self
         light.generator = generator
         light.on_end = on_end
-        light.waiting = light.value = None
+        light.waiting = _UNBEGUN
+        light.value = None
         light.ticket = number = next(self._eid)
-        heappush(self._queue, (self._now + delay, NORMAL, number, light))
+        heappush(self._queue, (self.now + delay, NORMAL, number, light))
         return light
 
     def start_now(self, generator: Activity, on_end: Callable[[Any], None] | None = None) -> Light:
@@ -195,7 +231,7 @@ class Environment(simpy.Environment):
             raise SimulationError(f"a process woken after {delay!r} s")
         light.value = value
         light.ticket = number = next(self._eid)
-        heappush(self._queue, (self._now + delay, NORMAL, number, light))
+        heappush(self._queue, (self.now + delay, NORMAL, number, light))
 
     def resume(self, light: Light, value: Any = None) -> None:
         """Let a parked `light` go on inside this call. Only from timers, `on_end` and event callbacks, as their
@@ -216,28 +252,19 @@ class Environment(simpy.Environment):
         errors arrive in the order in which they were thrown: each unless the process has ended by then.
         """
         if light.is_alive:
-            if light.generator.gi_suspended:
-                self._withdraw(light)
+            if light.waiting is not _UNBEGUN and not light.generator.gi_running:
+                _withdraw(light)
             strike = Timer(self, partial(self._strike, light, error))
             strike.ticket = number = next(self._eid)
-            heappush(self._queue, (self._now, URGENT, number, strike))
+            heappush(self._queue, (self.now, URGENT, number, strike))
 
     def _strike(self, light: Light, error: BaseException) -> None:
         """Raise `error` in `light`, between two steps of any process."""
-        generator = light.generator
-        if not generator.gi_suspended and light.is_alive:
+        if light.waiting is _UNBEGUN:
             self.resume(light)  # its first step
-        if generator.gi_suspended:
-            self._withdraw(light)
+        if light.is_alive:
+            _withdraw(light)
             self.resume(light, _Thrown(error))
-
-    @staticmethod
-    def _withdraw(light: Light) -> None:
-        """Take `light` out of whatever it waits for. Nothing makes it go on now."""
-        waiting, light.waiting = light.waiting, None
-        if waiting is not None:
-            waiting.withdraw(light)
-        light.ticket = ENDED
 
     def park(self, waitable: Waitable) -> Light:
         """Note that the running process is about to `yield` into `waitable`. Returns it, with a fresh ticket."""
@@ -247,64 +274,11 @@ class Environment(simpy.Environment):
         light.waiting = waitable
         return light
 
-    def peek(self) -> float:
-        """The instant of the next entry that counts, infinity if there is none."""
-        queue = self._queue
-        while queue:
-            when: float
-            when, _, number, entry = queue[0]
-            kind = type_(entry)
-            if (kind is Light or kind is Timer) and entry.ticket != number:
-                heappop(queue)
-            else:
-                return when
-        return float("inf")
-
-    def step(self) -> None:
-        """Process one heap entry of any kind (the stock `run(until=event)` uses this)."""
-        if not self._queue:
-            raise EmptySchedule
-        kind = type_(self._queue[0][3])
-        if kind is Light or kind is Timer:
-            now, _, number, entry = heappop(self._queue)
-            if entry.ticket == number:
-                self._now = now
-                if kind is Light:
-                    self._advance(entry)
-                else:
-                    entry.fire()
-        else:
-            super().step()
-
     def stop(self) -> None:
         """End the run at this instant, before anything else that is scheduled for it."""
         horizon = Timer(self, _stop)
         horizon.ticket = number = next(self._eid)
-        heappush(self._queue, (self._now, URGENT, number, horizon))
-
-    def run(self, until: float | Event | None = None) -> Any:
-        """Run to the end of the schedule, to the instant `until`, or until the event `until` has happened.
-
-        As in SimPy, entries at exactly the instant `until` are left for the next run.
-        """
-        if isinstance(until, Event):
-            return super().run(until)
-        if until is None:
-            with suppress(_Horizon):
-                self._loop()
-            return None
-        if until <= self._now:
-            raise ValueError(f"until ({until}) must be greater than the current simulation time")
-        horizon = Timer(self, _stop)
-        horizon.ticket = number = next(self._eid)
-        heappush(self._queue, (float(until), URGENT, number, horizon))
-        try:
-            self._loop()
-        except _Horizon:
-            return None
-        finally:
-            horizon.disarm()  # an error may have ended the run before it
-        raise SimulationError("the horizon's timer vanished from the schedule")  # pragma: no cover
+        heappush(self._queue, (self.now, URGENT, number, horizon))
 
     def _loop(self) -> None:
         """The run loop. The body for a light process repeats `_advance`: a call a step costs a tenth.
@@ -312,30 +286,30 @@ class Environment(simpy.Environment):
         `while True` is not style: CPython 3.11 optimises a running function only after unconditional jumps backwards.
         """
         queue, pop, push, number_of = self._queue, heappop, heappush, self._eid.__next__
-        step = super().step
+        step = self._stock_step
         target: Any
         while True:
             if not queue:
                 return
             entry = queue[0][3]
-            kind = type_(entry)
+            kind = type(entry)
             if kind is Light:
                 now, _, number, light = pop(queue)
                 if light.ticket != number:
                     continue
-                self._now = now
+                self.now = now
                 self.active = light
                 light.waiting = None
                 try:
                     if light.value is None and light.on_end is None:
-                        target = next_(light.generator, _RETURNED)
+                        target = next(light.generator, _RETURNED)
                     else:
-                        target = self._hand_over(light)
+                        target = _hand_over(light)
                 except Failure as failure:
-                    raise _escaped(light) from failure
+                    raise escaped(light) from failure
                 if target is None:
                     continue
-                if type_(target) is float and target >= 0.0:
+                if type(target) is float and target >= 0.0:
                     light.ticket = number = number_of()
                     push(queue, (now + target, NORMAL, number, light))
                 elif target is _RETURNED:
@@ -345,7 +319,7 @@ class Environment(simpy.Environment):
             elif kind is Timer:
                 now, _, number, timer = pop(queue)
                 if timer.ticket == number:
-                    self._now = now
+                    self.now = now
                     timer.ticket = ENDED  # timer.fire()
                     timer.when = inf
                     timer.callback()
@@ -358,40 +332,24 @@ class Environment(simpy.Environment):
         light.waiting = None
         value = light.value
         try:
-            if light.on_end is not None or type_(value) is _Thrown:
-                target = self._hand_over(light)
+            if light.on_end is not None or type(value) is _Thrown:
+                target = _hand_over(light)
             elif value is None:
-                target = next_(light.generator, _RETURNED)
+                target = next(light.generator, _RETURNED)
             else:  # what a CPU burst returns; hardly ever does the process end there
                 light.value = None
                 target = light.generator.send(value)
         except StopIteration:
             target = _RETURNED
         except Failure as failure:
-            raise _escaped(light) from failure
-        if type_(target) is float and target >= 0.0:
+            raise escaped(light) from failure
+        if type(target) is float and target >= 0.0:
             light.ticket = number = next(self._eid)
-            heappush(self._queue, (self._now + target, NORMAL, number, light))
+            heappush(self._queue, (self.now + target, NORMAL, number, light))
         elif target is _RETURNED:
             light.ticket = ENDED
         elif target is not None:
             self._follow(light, target)
-
-    @staticmethod
-    def _hand_over(light: Light) -> Any:
-        """The step of a process that is handed something, or that somebody wants the return value of."""
-        value = light.value
-        light.value = None
-        try:
-            if type_(value) is _Thrown:
-                return light.generator.throw(value.error)
-            return light.generator.send(value)
-        except StopIteration as end:
-            value = end.value
-        light.ticket = ENDED
-        if light.on_end is not None:
-            light.on_end(value)
-        return _RETURNED
 
     def _follow(self, light: Light, target: Any) -> None:
         """Wait for what the process yielded: a delay in seconds or a SimPy event."""
@@ -399,7 +357,7 @@ class Environment(simpy.Environment):
             if not target >= 0:
                 raise SimulationError(f"a process yielded a delay of {target!r} s")
             light.ticket = number = next(self._eid)
-            heappush(self._queue, (self._now + float(target), NORMAL, number, light))
+            heappush(self._queue, (self.now + float(target), NORMAL, number, light))
         elif isinstance(target, Event):
             light.ticket = ENDED
             light.waiting = wait = _EventWait(light)
@@ -412,10 +370,74 @@ class Environment(simpy.Environment):
             raise SimulationError(f"a process yielded {target!r}: a delay, an event or nothing was expected")
 
 
-# Not a property: the clock is read a dozen times a request, and a slot costs a fifth of a call.
-Environment.now = Environment.__dict__["_now"]  # type: ignore[method-assign]
+class Environment(Schedule, simpy.Environment):
+    """`simpy.Environment` that also runs `Light` processes and `Timer`s."""
+
+    def __init__(self, initial_time: float = 0.0) -> None:
+        Schedule.__init__(self)
+        simpy.Environment.__init__(self, initial_time)
+
+    def _stock_step(self) -> None:
+        simpy.Environment.step(self)
+
+    def peek(self) -> float:
+        """The instant of the next entry that counts, infinity if there is none."""
+        queue = self._queue
+        while queue:
+            when: float
+            when, _, number, entry = queue[0]
+            kind = type(entry)
+            if (kind is Light or kind is Timer) and entry.ticket != number:
+                heappop(queue)
+            else:
+                return when
+        return float("inf")
+
+    def step(self) -> None:
+        """Process one heap entry of any kind (the stock `run(until=event)` uses this)."""
+        if not self._queue:
+            raise EmptySchedule
+        kind = type(self._queue[0][3])
+        if kind is Light or kind is Timer:
+            now, _, number, entry = heappop(self._queue)
+            if entry.ticket == number:
+                self.now = now
+                if kind is Light:
+                    self._advance(entry)
+                else:
+                    entry.fire()
+        else:
+            self._stock_step()
+
+    def run(self, until: float | Event | None = None) -> Any:
+        """Run to the end of the schedule, to the instant `until`, or until the event `until` has happened.
+
+        As in SimPy, entries at exactly the instant `until` are left for the next run.
+        """
+        if isinstance(until, Event):
+            return super().run(until)
+        if until is None:
+            with suppress(_Horizon):
+                self._loop()
+            return None
+        if until <= self.now:
+            raise ValueError(f"until ({until}) must be greater than the current simulation time")
+        horizon = Timer(self, _stop)
+        horizon.ticket = number = next(self._eid)
+        heappush(self._queue, (float(until), URGENT, number, horizon))
+        try:
+            self._loop()
+        except _Horizon:
+            return None
+        finally:
+            horizon.disarm()  # an error may have ended the run before it
+        raise SimulationError("the horizon's timer vanished from the schedule")  # pragma: no cover
 
 
-def _escaped(light: Light) -> SimulationError:
+# SimPy's own name for the clock. Not a property: stock events read it, too, and a slot costs a fifth of a call.
+Environment._now = Schedule.__dict__["now"]
+
+
+def escaped(light: Light) -> SimulationError:
     """A process has to catch what may be thrown at it: nobody above it would."""
     return SimulationError(f"a simulated failure left the process {light.generator.__qualname__}")

@@ -36,7 +36,7 @@ class Deadlines(Generic[T]):
         self._timer = Timer(env, self._due)
 
     def add(self, item: T) -> None:
-        when = self._env._now + self.limit_s
+        when = self._env.now + self.limit_s
         entries, is_pending = self._entries, self._is_pending
         while entries and not is_pending(entries[0][1]):  # a long limit must not keep what has long ended
             entries.popleft()
@@ -45,7 +45,7 @@ class Deadlines(Generic[T]):
             self._timer.arm(when)
 
     def _due(self) -> None:
-        entries, now, is_pending = self._entries, self._env._now, self._is_pending
+        entries, now, is_pending = self._entries, self._env.now, self._is_pending
         due: list[T] = []
         while entries:
             when, item = entries[0]

@@ -39,7 +39,7 @@ class Station:
         """How many were served when they came, had to wait; were served after that, left unserved; were turned away."""
         self.waiting = self.busy = self.most_waiting = 0
         self.waiting_area = self.busy_area = self.waiting_balance = self.busy_balance = 0.0
-        self.waiting_since = self.busy_since = env._now
+        self.waiting_since = self.busy_since = env.now
         """The instants up to which the areas are known: since then, nothing has changed."""
 
     @property
@@ -53,14 +53,14 @@ class Station:
 
     def settle(self) -> None:
         """Bring the areas up to the present instant."""
-        now = self.env._now
+        now = self.env.now
         self.busy_area += self.busy * (now - self.busy_since)
         self.waiting_area += self.waiting * (now - self.waiting_since)
         self.busy_since = self.waiting_since = now
 
     def start(self) -> None:
         """Somebody came and is served at once."""
-        now = self.env._now
+        now = self.env.now
         busy = self.busy
         self.busy_area += busy * (now - self.busy_since)
         self.busy_since = now
@@ -70,7 +70,7 @@ class Station:
 
     def end(self) -> None:
         """Somebody has been served."""
-        now = self.env._now
+        now = self.env.now
         busy = self.busy
         self.busy_area += busy * (now - self.busy_since)
         self.busy_since = now
@@ -79,7 +79,7 @@ class Station:
 
     def wait(self) -> None:
         """Somebody came and waits."""
-        now = self.env._now
+        now = self.env.now
         waiting = self.waiting
         self.waiting_area += waiting * (now - self.waiting_since)
         self.waiting_since = now
@@ -91,7 +91,7 @@ class Station:
 
     def pass_on(self) -> None:
         """Somebody has been served, and whoever waited longest is served in their place: as many are as before."""
-        now = self.env._now
+        now = self.env.now
         waiting = self.waiting
         self.waiting_area += waiting * (now - self.waiting_since)
         self.waiting_since = now
@@ -102,7 +102,7 @@ class Station:
     def grant(self) -> None:
         """Somebody who waited is served now, by a server that was free."""
         self.pass_on()
-        now = self.env._now
+        now = self.env.now
         self.busy_area += self.busy * (now - self.busy_since)
         self.busy_since = now
         self.busy_balance -= now
@@ -110,7 +110,7 @@ class Station:
 
     def leave(self) -> None:
         """Somebody who waited left unserved."""
-        now = self.env._now
+        now = self.env.now
         waiting = self.waiting
         self.waiting_area += waiting * (now - self.waiting_since)
         self.waiting_since = now
@@ -150,10 +150,10 @@ class Level:
         self.path = path
         self.value = self.peak = value
         self.area = 0.0
-        self.changed_at = env._now
+        self.changed_at = env.now
 
     def set(self, value: float) -> None:
-        now = self.env._now  # settle(), without the call
+        now = self.env.now  # settle(), without the call
         self.area += self.value * (now - self.changed_at)
         self.changed_at = now
         self.value = value
@@ -161,7 +161,7 @@ class Level:
             self.peak = value
 
     def settle(self) -> None:
-        now = self.env._now
+        now = self.env.now
         self.area += self.value * (now - self.changed_at)
         self.changed_at = now
 
@@ -181,7 +181,7 @@ class Meter(Level):
 
     def settle(self) -> None:
         self.area = self._read()
-        self.changed_at = self.env._now
+        self.changed_at = self.env.now
 
 
 class Tally:

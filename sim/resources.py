@@ -22,13 +22,13 @@ Use, inside a light process:
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappush
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from simpy.events import NORMAL
 
 from sim.environment import Environment, Light
 from sim.errors import SimulationError
+from sim.heap import heappush
 from sim.patience import Deadlines
 from sim.probe import Station
 
@@ -88,7 +88,7 @@ class Permits:
             return False
         self._in_use += 1
         station = self.station
-        now = self._env._now
+        now = self._env.now
         busy = station.busy
         station.busy_area += busy * (now - station.busy_since)  # station.start()
         station.busy_since = now
@@ -105,7 +105,7 @@ class Permits:
             return False
         self._in_use += 1
         station = self.station
-        now = self._env._now
+        now = self._env.now
         busy = station.busy
         station.busy_area += busy * (now - station.busy_since)  # station.start()
         station.busy_since = now
@@ -123,7 +123,7 @@ class Permits:
             self._in_use += 1
             station = self.station
             env = self._env
-            now = env._now
+            now = env.now
             busy = station.busy
             station.busy_area += busy * (now - station.busy_since)  # station.start()
             station.busy_since = now
@@ -143,7 +143,7 @@ class Permits:
         """Give a permit back: the longest waiter has it at this instant."""
         station = self.station
         env = self._env
-        now = env._now
+        now = env.now
         waiting = station.waiting
         if not waiting:
             if self._in_use <= 0:
@@ -179,7 +179,7 @@ class Permits:
         waiter = (light, number, duration_s)
         self._queue.append(waiter)
         station = self.station
-        now = env._now
+        now = env.now
         waiting = station.waiting
         station.waiting_area += waiting * (now - station.waiting_since)  # station.wait()
         station.waiting_since = now
@@ -217,15 +217,12 @@ def _tidy(queue: deque[Any], waiting: int, leaving: Light) -> None:
         queue.extend(present)
 
 
-T = TypeVar("T")
-
-
-class _Lent(Generic[T]):
+class _Lent:
     """A lease handed to a process that has not noticed yet: withdrawing gives it back."""
 
     __slots__ = ("item", "leases")
 
-    def __init__(self, leases: Leases[T], item: T) -> None:
+    def __init__(self, leases: Leases, item: Any) -> None:
         self.leases = leases
         self.item = item
 
@@ -233,7 +230,7 @@ class _Lent(Generic[T]):
         self.leases.give_back(self.item)
 
 
-class Leases(Generic[T]):
+class Leases:
     """Things that are lent one by one: the most recently returned first, waiters in order of arrival.
 
     Use: `item = leases.take() or (yield)`; None means that `max_wait_s` has passed. Items must be truthy.
@@ -245,7 +242,7 @@ class Leases(Generic[T]):
         self._env = env
         self.station = station
         """Who has a lease and who waits is reported here; who is refused, the caller reports."""
-        self.idle: list[T] = []
+        self.idle: list[Any] = []
         """What nobody has, least recently used first. Owners may remove items from it; new ones are `offer`ed."""
         self._queue: deque[tuple[Light, int]] = deque()
         self._deadlines: Deadlines[tuple[Light, int]] | None = (
@@ -256,7 +253,7 @@ class Leases(Generic[T]):
     def waiting(self) -> int:
         return self.station.waiting
 
-    def take(self) -> T | None:
+    def take(self) -> Any:
         """Lend an idle item, or queue the running process, which must then `yield`."""
         if self.idle:
             self.station.start()
@@ -269,7 +266,7 @@ class Leases(Generic[T]):
             self._deadlines.add(waiter)
         return None
 
-    def offer(self, item: T) -> None:
+    def offer(self, item: Any) -> None:
         """A new item: for the longest waiter, else idle."""
         if self.station.waiting:
             self.station.grant()
@@ -277,7 +274,7 @@ class Leases(Generic[T]):
         else:
             self.idle.append(item)
 
-    def give_back(self, item: T) -> None:
+    def give_back(self, item: Any) -> None:
         """A lent item comes back: for the longest waiter, else idle."""
         if self.station.waiting:
             self.station.pass_on()
@@ -292,7 +289,7 @@ class Leases(Generic[T]):
             raise SimulationError(f"{self.station.path}: more leases came back than were lent")
         self.station.end()
 
-    def _lend(self, item: T) -> None:
+    def _lend(self, item: Any) -> None:
         while True:
             light, ticket = self._queue.popleft()
             if light.ticket == ticket:

@@ -17,7 +17,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,6 @@ _LANE_BLOCK: Final = 256
 _SEQUENCE_BLOCK: Final = 1024
 _WORD: Final = 2**64
 
-_Value = TypeVar("_Value", int, float)
 _Made = TypeVar("_Made")
 _Uniforms = NDArray[np.float64]
 _Transform = Callable[[_Uniforms], NDArray[Any]]
@@ -188,7 +187,7 @@ class _Source:
         return uniforms
 
 
-class _Keyed(Generic[_Value]):
+class _Keyed:
     """Values by identity and lane. A value never depends on the block size or on the order of asking."""
 
     __slots__ = ("_block", "_blocks", "_kept", "_lanes", "_mask", "_oldest", "_pack", "_shift", "_source", "_transform")
@@ -201,11 +200,11 @@ class _Keyed(Generic[_Value]):
         self._kept = kept
         self._shift = block.bit_length() - 1
         self._mask = block - 1
-        self._blocks: dict[int, Sequence[_Value]] = {}
+        self._blocks: dict[int, Sequence[Any]] = {}
         self._oldest: deque[int] = deque()
-        self._lanes: dict[tuple[int, int], Sequence[_Value]] = {}
+        self._lanes: dict[tuple[int, int], Sequence[Any]] = {}
 
-    def at(self, identity: int, lane: int = 0) -> _Value:
+    def at(self, identity: int, lane: int = 0) -> Any:
         """The value of `identity`; `lane` tells attempts and repeated visits of one request apart."""
         if lane == 0:
             try:
@@ -214,7 +213,7 @@ class _Keyed(Generic[_Value]):
                 return self._compute(identity >> self._shift)[identity & self._mask]
         return self._at_lane(identity, lane)
 
-    def _compute(self, number: int) -> Sequence[_Value]:
+    def _compute(self, number: int) -> Sequence[Any]:
         if number < 0:
             raise SimulationError(f"an identity must be 0 or more, got block {number}")
         block = self._block
@@ -225,7 +224,7 @@ class _Keyed(Generic[_Value]):
         self._oldest.append(number)
         return values
 
-    def _at_lane(self, identity: int, lane: int) -> _Value:
+    def _at_lane(self, identity: int, lane: int) -> Any:
         if lane < 0 or identity < 0:
             raise SimulationError(f"identity and lane must be 0 or more, got {identity}, {lane}")
         number, place = divmod(identity, _LANE_BLOCK)
@@ -238,7 +237,7 @@ class _Keyed(Generic[_Value]):
         return values[place]
 
 
-class Draws(_Keyed[float]):
+class Draws(_Keyed):
     """Durations in seconds, or uniforms in [0, 1), by identity and lane."""
 
     __slots__ = ()
@@ -257,7 +256,7 @@ class _ConstantDraws(Draws):
         return self._value
 
 
-class Choices(_Keyed[int]):
+class Choices(_Keyed):
     """Indices, by identity and lane."""
 
     __slots__ = ()

@@ -99,7 +99,10 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        click.echo(f"windtunnel {version('windtunnel')}")
+        import sim
+
+        running = "compiled" if sim.compiled() else f"interpreted ({sim.why_interpreted})"
+        click.echo(f"windtunnel {version('windtunnel')}, {running}")
         ctx.exit(0)
 
 

@@ -40,7 +40,7 @@ class Redis:
         if self.is_down:
             raise CacheUnavailable("caches.redis")
 
-    def books(self, context: Context, ttl_s: float) -> RecentBuckets[RedisBucketRule]:
+    def books(self, context: Context, ttl_s: float) -> RecentBuckets:
         """With room for all."""
         return RecentBuckets(max(1, int(ttl_s)))
 

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Redis' one command thread, and the life of the process that it belongs to.
 
 Models   A command goes there, waits for its turn, makes room where memory is over its limit, burns CPU, takes effect.

@@ -62,7 +62,7 @@ class ActiveExpiry:
         """A command is carried out: runs go on, from what they have left by now."""
         self._is_visited = True
         when = self._timer.when
-        if when > self._env._now + REACH_S and when > self._space.earliest_s - self._redis.clock_offset_s + REACH_S:
+        if when > self._env.now + REACH_S and when > self._space.earliest_s - self._redis.clock_offset_s + REACH_S:
             self._go_on()
 
     @property

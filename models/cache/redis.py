@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Redis as a cache: one command thread, entries that expire, memory that counts, clients that wait for it.
 
 Models   A command is a round trip, then its turn on the one command thread, whose CPU time Redis' container burns; it
@@ -115,8 +116,9 @@ class Redis(CommandThread):
 
     def lookup(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """GET: the entry of the request's key, or None. Notes hit or miss on the request: a miss if any."""
-        part = self._classes[cls]
-        key, costs, identity = part.key_of(request), part.lookup, request.identity
+        part: DataClass = self._classes[cls]
+        costs, identity = part.lookup, request.identity
+        key: int = part.key_of(request)
         entry: Entry | None = yield from self._command(
             client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), False,
             self._get, part, key,
@@ -133,8 +135,9 @@ class Redis(CommandThread):
 
     def store(self, client: Client, request: Request, cls: str, lane: int, version: int = 0) -> Activity:
         """SET with the class's TTL. `version`: of the data when it was read."""
-        part = self._classes[cls]
-        key, costs, identity = part.key_of(request), part.store, request.identity
+        part: DataClass = self._classes[cls]
+        costs, identity = part.store, request.identity
+        key: int = part.key_of(request)
         if part.is_kept(key):
             yield from self._command(
                 client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), True,

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """The plain client: one attempt, for as long as it has patience."""
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Client:
         request.process = self._env.active
         self._arrive(request)
         hop, visit = self._routes[request.endpoint]
-        half_s = 0.0 if self._round_trip is None else self._round_trip.at(request.identity) / 2
+        half_s: float = 0.0 if self._round_trip is None else self._round_trip.at(request.identity) / 2
         request.delay_s += 2 * half_s
         failure: CallFailure | None = None
         try:

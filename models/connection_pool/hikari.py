@@ -1,8 +1,8 @@
+# cython: annotation_typing=True
 """The pool at work: lending and taking back, and the ends of connections."""
 
 from __future__ import annotations
 
-from functools import partial
 from math import floor, inf
 
 from models.connection_pool.adder import Adder
@@ -147,8 +147,7 @@ class Hikari(Lives):
         return self._take()
 
     def _take(self) -> Connection:
-        connection = self._leases.take()
-        assert connection is not None
+        connection: Connection = self._leases.take()
         if not self._fill_is_planned and len(self._leases.idle) < self._minimum:
             self._watch()
         return connection
@@ -184,7 +183,7 @@ class Hikari(Lives):
         hurry = None
         if came_at_s < began_at_s:  # it has spent some on connections that were dead
             assert light is not None
-            hurry = Timer(env, partial(env.throw, light, TimeIsUp()))
+            hurry = Timer(env, lambda: env.throw(light, TimeIsUp()))
             hurry.arm(came_at_s + self._connection_timeout_s)
         self._adder.ask_for_waiters()
         try:

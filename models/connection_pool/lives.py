@@ -37,7 +37,7 @@ class Lives:
         self._lifetime_s, self._lifetime_variance = settings.max_lifetime_s, settings.lifetime_variance
         self._keepalive_s, self._keepalive_variance = settings.keepalive_s, settings.keepalive_variance
         self._planned_uses = settings.planned_uses
-        self._leases: Leases[Connection] = Leases(context.env, station, settings.connection_timeout_s)
+        self._leases: Leases = Leases(context.env, station, settings.connection_timeout_s)
         self._level = probe.level(f"{path}.connections")
         self._created = probe.count(f"{path}.created")
         self._retired = probe.count(f"{path}.retired")

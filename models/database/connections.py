@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Connections to the server: establishing them, their number, their end."""
 
 from __future__ import annotations

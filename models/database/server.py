@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """The server: connections, and statements on them."""
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ class _Answers:
     def hits(self, request: Request, visit: Visit) -> bool:
         if request.ordinal < 0:  # a health probe: no request of anybody, and each has another answer
             return self.probe_chance.next() < self.probability
-        return self.chance.at(request.identity, visit.lane) < self.probability
+        return bool(self.chance.at(request.identity, visit.lane) < self.probability)
 
 
 class Errors(_Effect):

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """The gateway at work: its CPU, its filters, and the way on to a service or a proxy."""
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class Gateway:
             raise ConnectionRefused(self.path)
         light = host.enter()
         try:
-            demand_s = self._cpu.at(request.identity, visit.lane)
+            demand_s: float = self._cpu.at(request.identity, visit.lane)
             if demand_s:
                 yield from self._burn(request, demand_s)
             for limiter in route.limiters:
@@ -156,9 +157,9 @@ class Gateway:
             throttled_s = yield self._host.run(demand_s)
         finally:
             loop.release()
-        burned_s = demand_s / self._host.speed
+        burned_s: float = demand_s / self._host.speed
         request.cpu_s += burned_s
-        waited_s = env.now - began_at_s - burned_s
+        waited_s: float = env.now - began_at_s - burned_s
         if throttled_s:
             request.throttled_s += throttled_s
             waited_s -= throttled_s

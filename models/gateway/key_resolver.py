@@ -26,7 +26,7 @@ class KeyResolver:
         self.on_missing = spec.on_missing
 
     def finds(self, request: Request) -> bool:
-        return self._chance.at(request.user) >= self._share
+        return bool(self._chance.at(request.user) >= self._share)
 
 
 class Keyed:

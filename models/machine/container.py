@@ -14,8 +14,8 @@ from models.spec import Context
 from sim.environment import Activity, Light, Timer
 from sim.errors import Failure
 from sim.probe import Count
-from sim.processor import Container as Cpu
 from sim.processor import Processor, Quota
+from sim.processor.container import Container as Cpu
 
 CFS_PERIOD_S = 0.1
 """Docker's CPU period (moby daemon/daemon_unix.go)."""

@@ -85,7 +85,7 @@ class Bucket4jLimiter:
         self._refill_tokens = spec.refill_tokens
         self._refill_period_ns = spec.refill_period_ns
         self._capacity = spec.burst
-        self._buckets: RecentBuckets[Bucket] = RecentBuckets(fill_time_ns)
+        self._buckets: RecentBuckets = RecentBuckets(fill_time_ns)
         self._granted = context.probe.count(f"{context.path}.granted")
         self._refused = context.probe.count(f"{context.path}.refused")
 

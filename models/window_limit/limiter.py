@@ -123,7 +123,7 @@ class WindowBooks:
         self._phase_ns = int(phase * spec.period_ns)
         # After one period without a request a count or a log is void; the last period's count takes one more.
         periods = 2 if isinstance(spec, SlidingCounterSpec) else 1
-        self._windows: RecentBuckets[Window] = RecentBuckets(periods * spec.period_ns)
+        self._windows: RecentBuckets = RecentBuckets(periods * spec.period_ns)
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -135,7 +135,7 @@ class WindowBooks:
         if window is None:
             window = self._new()
             self._windows.put(key, window)
-        return window.admit(now_ns)
+        return bool(window.admit(now_ns))
 
     def clear(self) -> None:
         self._windows.clear()

@@ -6,7 +6,7 @@ from math import floor, inf
 from typing import TYPE_CHECKING
 
 from sim.environment import Environment
-from sim.processor.burst import BEGUN_AT, CONTAINER, DEMAND, END, GRAIN, LEAST_S, Burst, Quota
+from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime
 
 if TYPE_CHECKING:
     from sim.processor.cores import Processor
@@ -21,21 +21,22 @@ class Account:
     __slots__ = (
         "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_freezes", "_frozen_area", "_frozen_at",
         "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped", "_level", "_n",
-        "_present_area", "_present_s", "_processor", "_progress", "_pull", "_rate", "_refill_at", "_slowed_s", "_speed",
-        "_stretch", "_throttled_thread_s", "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path",
-        "quota", "rounding_s", "weight",
+        "_period_s", "_phase_s", "_present_area", "_present_s", "_processor", "_progress", "_pull", "_quota_s",
+        "_rate", "_refill_at", "_shared", "_slowed_s", "_speed", "_stretch", "_throttled_thread_s",
+        "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota", "rounding_s", "weight",
     )  # fmt: skip
 
     def __init__(self, env: Environment, processor: Processor, path: str, weight: float, quota: Quota | None) -> None:
         self._env = env
         self._processor: Processor | None = processor
+        self._shared: VirtualTime = processor.shared
         self.path = path
         self.weight = weight
         self.quota = quota
-        self._heap: list[Burst] = []
-        """Bursts, the next to end first. Cancelled ones stay until they come up."""
+        self._heap: list[tuple[float, int, Burst]] = []
+        """(virtual time of the end, number, burst), the next to end first. Cancelled ones stay until they come up."""
         self._n = 0
-        self._at = env._now
+        self._at = env.now
         """The instant to which the state and the accounts belong."""
         self._progress = 0.0
         """Virtual time: CPU-seconds that each thread present has had since the container was idle."""
@@ -50,7 +51,7 @@ class Account:
         self._pull = weight
         """What reaches the demand of its threads, all together, for each step of the level: `weight` / `_stretch`."""
         self._is_sharing = False
-        """Gets less than a core a thread: its virtual time follows the processor's level..."""
+        """Gets less than a core a thread: its virtual time follows that of the cores that are shared..."""
         self._level = 0.0
         """...and this is the level to which the state belongs."""
         self._entry = 0
@@ -61,6 +62,9 @@ class Account:
         self._freezes = 0
         self._frozen_at = self._frozen_area = 0.0
         """When it was frozen, and how much presence had been counted by then."""
+        self._quota_s, self._period_s, self._phase_s = (
+            (inf, inf, 0.0) if quota is None else (quota.quota_s, quota.period_s, quota.phase_s)
+        )
         self._budget_s = 0.0
         self._refill_at = inf
         if quota is not None:
@@ -108,40 +112,40 @@ class Account:
         served_s = self.demand_done_s + self.cancelled_s
         progress = self._progress + self._gain()
         for burst in self._present():
-            served_s += burst[DEMAND] - (burst[END] - progress)
+            served_s += burst.demand_s - (burst.end - progress)
         return served_s
 
     @property
     def present_area(self) -> float:
         """Integral of the number of bursts present. Equals `present_s`."""
-        return self._present_area + self._n * (self._env._now - self._at)
+        return self._present_area + self._n * (self._env.now - self._at)
 
     @property
     def present_s(self) -> float:
         """Sum of the times for which bursts have been present, those still there included."""
         present_s = self._present_s
         for burst in self._present():
-            present_s += self._env._now - burst[BEGUN_AT]
+            present_s += self._env.now - burst.begun_at_s
         return present_s
 
     @property
     def throttled_wall_s(self) -> float:
         """Time during which threads were stopped because the budget was spent."""
         if self._is_stopped and not self._is_frozen:
-            return self._throttled_wall_s + (self._env._now - self._at)
+            return self._throttled_wall_s + (self._env.now - self._at)
         return self._throttled_wall_s
 
     @property
     def throttled_thread_s(self) -> float:
         """The same, summed over the threads that were stopped."""
         if self._is_stopped and not self._is_frozen:
-            return self._throttled_thread_s + self._n * (self._env._now - self._at)
+            return self._throttled_thread_s + self._n * (self._env.now - self._at)
         return self._throttled_thread_s
 
     @property
     def frozen_wall_s(self) -> float:
         """Time for which the container was frozen, whether anybody was there or not."""
-        return self._frozen_wall_s + (self._env._now - self._frozen_at if self._is_frozen else 0.0)
+        return self._frozen_wall_s + (self._env.now - self._frozen_at if self._is_frozen else 0.0)
 
     @property
     def frozen_thread_s(self) -> float:
@@ -149,14 +153,13 @@ class Account:
         return self._frozen_thread_s + (self.present_area - self._frozen_area if self._is_frozen else 0.0)
 
     def _present(self) -> list[Burst]:
-        return [burst for burst in self._heap if burst[CONTAINER] is not None]
+        return [burst for _, _, burst in self._heap if burst.container is not None]
 
     def _gain(self) -> float:
         """CPU-seconds that each thread has had since the state was last brought to now."""
         if self._is_sharing and self._n:
-            assert self._processor is not None
-            return (self._processor.level - self._level) * self._pull / self._n
-        return self._rate * (self._env._now - self._at)
+            return (self._shared.read(self._env.now) - self._level) * self._pull / self._n
+        return self._rate * (self._env.now - self._at)
 
     def _sync(self, now: float) -> None:
         """Bring the state to now. Its pace has been constant since it was last brought up."""
@@ -167,9 +170,8 @@ class Account:
         self._at = now
         self._present_area += n * elapsed
         if self._is_sharing:
-            processor = self._processor
-            assert processor is not None
-            level = processor._level + processor._pace * (now - processor._level_at)
+            shared = self._shared
+            level = shared.value + shared.pace * (now - shared.at)
             each = (level - self._level) * self._pull / n
             self._level = level
         else:
@@ -193,11 +195,10 @@ class Account:
     def _refill(self, now: float, usage: float) -> None:
         """A boundary has passed, or many: the budget is a full one, less what `usage` (a rate) took since the last of
         them. Boundaries are computed from their integer, never by adding periods up."""
-        quota = self.quota
-        assert quota is not None
-        periods = floor((now - quota.phase_s) / quota.period_s)
-        if quota.phase_s + (periods + 1) * quota.period_s <= now + LEAST_S + GRAIN * now:
+        phase_s, period_s = self._phase_s, self._period_s
+        periods = floor((now - phase_s) / period_s)
+        if phase_s + (periods + 1) * period_s <= now + LEAST_S + GRAIN * now:
             periods += 1
-        since = now - (quota.phase_s + periods * quota.period_s)
-        self._refill_at = quota.phase_s + (periods + 1) * quota.period_s
-        self._budget_s = quota.quota_s - (usage * since if since > 0.0 else 0.0)
+        since = now - (phase_s + periods * period_s)
+        self._refill_at = phase_s + (periods + 1) * period_s
+        self._budget_s = self._quota_s - (usage * since if since > 0.0 else 0.0)

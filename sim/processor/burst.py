@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -13,24 +14,47 @@ LEAST_S = 1e-9
 GRAIN = 1e-15
 """...or within this part of the present instant: four steps of the clock, which grow long late in a run."""
 
-END, NUMBER, CONTAINER, LIGHT, DONE, DEMAND, BEGUN_AT, THROTTLED_BEFORE = range(8)
+class VirtualTime:
+    """What the containers that share cores go by: cores for every unit of weight, times speed, summed up over time."""
+
+    __slots__ = ("at", "pace", "value")
+
+    def __init__(self, now: float) -> None:
+        self.value = 0.0
+        self.pace = 0.0
+        self.at = now
+        """The instant to which `value` belongs, and since which it grows at `pace`."""
+
+    def read(self, now: float) -> float:
+        return self.value + self.pace * (now - self.at)
 
 
-class Burst(list[Any]):
-    """One thread's CPU burst: the virtual time at which it ends, its number, its container (None: it has ended or was
-    cancelled), the parked process or else what to call at the end, its demand, and the instant and the container's
-    throttled time at which it began. A list because it is its own heap entry: lists compare without a call."""
+class Burst:
+    """One thread's CPU burst. Made by `Container._begin`, without an `__init__`: there are two of them a request."""
 
-    __slots__ = ()
+    __slots__ = ("begun_at_s", "container", "demand_s", "done", "end", "light", "throttled_before_s")
+
+    end: float
+    """The virtual time of its container at which it ends."""
+    container: Any
+    """None: it has ended or was cancelled."""
+    light: Light | None
+    """The parked process, or else..."""
+    done: Callable[[], None] | None
+    """...what to call at the end."""
+    demand_s: float
+    begun_at_s: float
+    throttled_before_s: float
+    """For how long the container had been throttled when it began."""
 
     def withdraw(self, light: Light) -> None:
         """The process is interrupted: the burst is cancelled. Nothing to undo where it has just ended."""
-        if self[CONTAINER] is not None:
-            self[CONTAINER]._drop(self)
+        if self.container is not None:
+            self.container._drop(self)
 
     def call(self) -> None:
         """Tell who is not a process that the burst has ended, unless it was cancelled at that very instant."""
-        done, self[DONE] = self[DONE], None
+        done, self.done = self.done, None
         if done is not None:
             done()
 
@@ -38,11 +62,11 @@ class Burst(list[Any]):
 def tell(env: Environment, ended: list[Burst], throttled_s: float) -> None:
     """Let those go on, inside this call, who waited for bursts that have ended. One may interrupt the next."""
     for burst in ended:
-        light = burst[LIGHT]
+        light = burst.light
         if light is None:
             burst.call()
         elif light.waiting is burst:
-            env.resume(light, throttled_s - burst[THROTTLED_BEFORE])
+            env.resume(light, throttled_s - burst.throttled_before_s or None)
 
 
 @dataclass(frozen=True, slots=True)

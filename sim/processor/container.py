@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim.environment import Environment, Light, Timer
 from sim.errors import SimulationError
+from sim.heap import heappop, heappush
 from sim.processor.account import Account
-from sim.processor.burst import (
-    BEGUN_AT,
-    CONTAINER,
-    DEMAND,
-    DONE,
-    END,
-    GRAIN,
-    LEAST_S,
-    LIGHT,
-    THROTTLED_BEFORE,
-    Burst,
-    Quota,
-    tell,
-)
+from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, tell
 
 if TYPE_CHECKING:
     from sim.processor.cores import Processor
@@ -41,7 +28,8 @@ class Container(Account):
     def run(self, demand_s: float) -> Any:
         """Burn `demand_s` of CPU: `throttled_s = yield container.run(demand_s)`. An interrupt cancels the burst.
 
-        The yield returns the seconds for which the burst was stopped because the container's budget was spent.
+        The yield returns the seconds for which the burst was stopped because the container's budget was spent, None
+        where it never was.
         """
         env = self._env
         light = env.active
@@ -51,7 +39,7 @@ class Container(Account):
             light.ticket = next(env._eid)  # what Environment.park does, without the call
             return None
         self._serve_at_once(demand_s)
-        light.value = 0.0
+        light.value = None
         return 0.0
 
     def start(self, demand_s: float, done: Callable[[], None]) -> Burst:
@@ -59,14 +47,16 @@ class Container(Account):
         if LEAST_S < demand_s < inf:
             return self._begin(demand_s, None, done)
         self._serve_at_once(demand_s)
-        burst = Burst((0.0, 0, None, None, done, demand_s, self._env._now, 0.0))
-        Timer(self._env, burst.call).arm(self._env._now)
+        burst = Burst()
+        burst.container = burst.light = None
+        burst.done = done
+        Timer(self._env, lambda: burst.call()).arm(self._env.now)
         return burst
 
     def cancel(self, burst: Burst) -> float:
         """Stop a burst of `start`: `done` is not called. Returns the demand it still had (0.0 if it had ended)."""
-        burst[DONE] = None
-        return 0.0 if burst[CONTAINER] is None else self._drop(burst)
+        burst.done = None
+        return 0.0 if burst.container is None else self._drop(burst)
 
     def clear(self) -> None:
         """Cancel all bursts, as when the container is killed. Their processes stay parked: who kills it interrupts
@@ -80,7 +70,7 @@ class Container(Account):
         self._freezes += 1
         if self._is_frozen:
             return
-        now = self._env._now
+        now = self._env.now
         self._sync(now)
         self._frozen_at, self._frozen_area = now, self.present_area
         was_stopped = self._is_stopped
@@ -97,7 +87,7 @@ class Container(Account):
         self._freezes -= 1
         if self._freezes:
             return
-        now = self._env._now
+        now = self._env.now
         self._sync(now)
         self._frozen_wall_s, self._frozen_thread_s = self.frozen_wall_s, self.frozen_thread_s
         self._is_frozen = False
@@ -118,7 +108,7 @@ class Container(Account):
             raise ValueError(f"{self.path}: a container can be slower by a factor of at least 1, got {factor}")
         processor = self._processor
         assert processor is not None
-        self._sync(self._env._now)
+        self._sync(self._env.now)
         self._excess = factor - 1.0
         self._stretch = factor
         self._pull = self.weight / factor
@@ -136,13 +126,13 @@ class Container(Account):
         elif not self._is_stopped:
             self._rate = self._speed
             self._timer.disarm()
-            self._arm(self._env._now)
+            self._arm(self._env.now)
 
     def _begin(self, demand_s: float, light: Light | None, done: Callable[[], None] | None) -> Burst:
         processor = self._processor
         if processor is None:
             raise SimulationError(f"{self.path}: a burst in a container that was removed")
-        now = self._env._now
+        now = self._env.now
         n = self._n
         if n:
             self._sync(now)
@@ -150,9 +140,16 @@ class Container(Account):
             self._at = now
             if self.quota is not None and now >= self._refill_at - LEAST_S - GRAIN * now:
                 self._refill(now, 0.0)
-        self.begun += 1
-        burst = Burst((self._progress + demand_s, self.begun, self, light, done, demand_s, now, self._throttled_wall_s))
-        heappush(self._heap, burst)
+        self.begun = number = self.begun + 1
+        burst = Burst()
+        burst.end = end = self._progress + demand_s
+        burst.container = self
+        burst.light = light
+        burst.done = done
+        burst.demand_s = demand_s
+        burst.begun_at_s = now
+        burst.throttled_before_s = self._throttled_wall_s
+        heappush(self._heap, (end, number, burst))
         self._n = n + 1
         if self._is_stopped:
             return burst
@@ -180,12 +177,12 @@ class Container(Account):
         """Cancel a burst that is present. Returns the demand it still had."""
         processor = self._processor
         assert processor is not None
-        now = self._env._now
+        now = self._env.now
         self._sync(now)
-        burst[CONTAINER] = None
-        left_s: float = burst[END] - self._progress
-        self.cancelled_s += burst[DEMAND] - left_s
-        self._present_s += now - burst[BEGUN_AT]
+        burst.container = None
+        left_s: float = burst.end - self._progress
+        self.cancelled_s += burst.demand_s - left_s
+        self._present_s += now - burst.begun_at_s
         self._n -= 1
         was_stopped = self._is_stopped
         if not self._n:
@@ -216,16 +213,15 @@ class Container(Account):
         """See that the timer is not later than what happens next here, if the rate stays as it is."""
         rate = self._rate
         if rate:
-            when = now + (self._heap[0][END] - self._progress) / rate
-            quota = self.quota
-            if quota is not None:
+            when = now + (self._heap[0][0] - self._progress) / rate
+            if self.quota is not None:
                 usage = self._n * rate * self._stretch
                 if self._budget_s < usage * (self._refill_at - now - LEAST_S):
                     spent = now + self._budget_s / usage
                     if spent < when:
                         when = spent
-                elif quota.quota_s < usage * (quota.period_s - LEAST_S):
-                    spent = self._refill_at + quota.quota_s / usage
+                elif self._quota_s < usage * (self._period_s - LEAST_S):
+                    spent = self._refill_at + self._quota_s / usage
                     if spent < when:
                         when = spent
         elif self._is_stopped and not self._is_frozen:
@@ -240,19 +236,19 @@ class Container(Account):
         n = self._n
         processor = self._processor
         assert processor is not None
-        now = self._env._now
+        now = self._env.now
         self._sync(now)
-        rate = processor._pace * self._pull / n if self._is_sharing else self._rate
+        rate = self._shared.pace * self._pull / n if self._is_sharing else self._rate
         grace_s = rate * (LEAST_S + GRAIN * now)
-        only = self._heap[0]
-        if n > 1 or only[END] > self._progress + grace_s or only[CONTAINER] is None:
+        only = self._heap[0][2]
+        if n > 1 or only.end > self._progress + grace_s or only.container is None:
             self._end_or_stop(now, grace_s)
             return
         # By far the most frequent: the only burst ends. The same as below, with nobody left to look after.
-        only[CONTAINER] = None
-        self.demand_done_s += only[DEMAND]
-        self.rounding_s += self._progress - only[END]
-        self._present_s += now - only[BEGUN_AT]
+        only.container = None
+        self.demand_done_s += only.demand_s
+        self.rounding_s += self._progress - only.end
+        self._present_s += now - only.begun_at_s
         self._n = 0
         self._heap.clear()
         self._progress = self._rate = 0.0
@@ -260,10 +256,10 @@ class Container(Account):
         if processor._is_saturated:
             self._timer.disarm()
             processor._tell(self, [only])
-        elif only[LIGHT] is None:
+        elif only.light is None:
             only.call()
         else:
-            self._env.resume(only[LIGHT], self._throttled_wall_s - only[THROTTLED_BEFORE])
+            self._env.resume(only.light, self._throttled_wall_s - only.throttled_before_s or None)
 
     def _end_or_stop(self, now: float, grace_s: float) -> None:
         """What the timer does: `grace_s` is the CPU-seconds to within which a thread's demand counts as met."""
@@ -271,7 +267,7 @@ class Container(Account):
         assert processor is not None
         ran = 0 if self._is_stopped else self._n
         due = self._progress + grace_s
-        ended = self._end_due(now, due) if self._heap[0][END] <= due else []
+        ended = self._end_due(now, due) if self._heap[0][0] <= due else []
         runs = self._n
         if not runs:
             self._rest()
@@ -294,13 +290,13 @@ class Container(Account):
         """End the bursts that are due when virtual time has come to `due`. They have not been told yet."""
         heap, progress = self._heap, self._progress
         ended: list[Burst] = []
-        while heap and heap[0][END] <= due:
-            burst = heappop(heap)
-            if burst[CONTAINER] is not None:
-                burst[CONTAINER] = None
-                self.demand_done_s += burst[DEMAND]
-                self.rounding_s += progress - burst[END]
-                self._present_s += now - burst[BEGUN_AT]
+        while heap and heap[0][0] <= due:
+            burst = heappop(heap)[2]
+            if burst.container is not None:
+                burst.container = None
+                self.demand_done_s += burst.demand_s
+                self.rounding_s += progress - burst.end
+                self._present_s += now - burst.begun_at_s
                 ended.append(burst)
         self._n -= len(ended)
         return ended

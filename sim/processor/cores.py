@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from math import inf
 
 from sim.environment import Environment, Timer
-from sim.processor.burst import END, GRAIN, LEAST_S, Burst, Quota, tell
+from sim.heap import heappop, heappush
+from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime, tell
 from sim.processor.container import Container
 
 
@@ -27,11 +27,8 @@ class Processor:
         """Containers with threads that run."""
         self._share = 0.0
         """Cores for every unit of weight of the containers that get less than they could use."""
-        self._level = 0.0
-        """The same, times speed, summed up over time: the virtual time of those containers..."""
-        self._pace = 0.0
-        self._level_at = env._now
-        """...which goes at this pace since this instant."""
+        self.shared = VirtualTime(env.now)
+        """The same, times speed, summed up over time: what those containers go by."""
         self._events: list[tuple[float, int, Container]] = []
         """What happens next in each of them, by level. An entry counts while its number is its container's."""
         self._number = 0
@@ -41,7 +38,7 @@ class Processor:
         self._telling: Container | None = None
         """The container of which those who waited are just being told."""
         self._removed_cpu_s = self._capacity_s = 0.0
-        self._speed_since = env._now
+        self._speed_since = env.now
 
     def container(self, path: str, weight: float, quota: Quota | None = None) -> Container:
         """A new container. `weight` counts against others on this machine, while there are too few cores."""
@@ -66,7 +63,7 @@ class Processor:
         """Change the speed of every core now; 0 stops them. A slower clock, a neighbour that steals time."""
         speed = _checked(speed)
         self._capacity_s = self.capacity_s
-        self._speed_since = self._env._now
+        self._speed_since = self._env.now
         self._speed = speed
         for container in self._containers:
             container._speed = speed / container._stretch
@@ -89,12 +86,12 @@ class Processor:
     @property
     def capacity_s(self) -> float:
         """CPU time that could have been handed out so far."""
-        return self._capacity_s + self.cores * self._speed * (self._env._now - self._speed_since)
+        return self._capacity_s + self.cores * self._speed * (self._env.now - self._speed_since)
 
     @property
     def level(self) -> float:
         """Virtual time of the containers that get less than they could use."""
-        return self._level + self._pace * (self._env._now - self._level_at)
+        return self.shared.read(self._env.now)
 
     def _changed(self, container: Container) -> None:
         """The running threads of a container have changed, and there are, or were, too few cores."""
@@ -108,7 +105,7 @@ class Processor:
             and container._n > self._share * container.weight
         ):  # it got less than it could use and still does: what the others get is the same
             self._expect(container)
-            self._aim(self._env._now)
+            self._aim(self._env.now)
         else:
             self._touched.append(container)
             self._settle()
@@ -129,7 +126,7 @@ class Processor:
 
     def _settle(self) -> None:
         """Bring rates and timers into order after the running threads of the touched containers have changed."""
-        now = self._env._now
+        now = self._env.now
         if self._runnable > self.cores:
             self._divide(now)
             self._aim(now)
@@ -152,15 +149,15 @@ class Processor:
                     container._set_rate(now)
                 container._is_sharing = False
         self._is_saturated = False
-        self._level = self._pace = 0.0
+        self.shared.value = self.shared.pace = 0.0
         self._running.clear()
         self._events.clear()
         self._timer.disarm()
 
     def _divide(self, now: float) -> None:
         """There are too few cores: who could use more than it gets follows the level, others have what they need."""
-        speed = self._speed
-        level = self._level + self._pace * (now - self._level_at)
+        shared = self.shared
+        level = shared.read(now)
         running = self._running
         touched = self._touched
         for container in touched if self._is_saturated else self._containers:
@@ -188,16 +185,16 @@ class Processor:
                 container._arm(now)
             elif not container._entry:
                 self._expect(container)
-        pace = self._share * speed
-        if pace != self._pace:
-            self._level = level
-            self._pace = pace
-            self._level_at = now
+        pace = self._share * self._speed
+        if pace != shared.pace:
+            shared.value = level
+            shared.pace = pace
+            shared.at = now
 
     def _expect(self, container: Container) -> None:
         """Note at which level the next thing happens in a container that shares: an end, or its budget is spent."""
         weight = container.weight
-        level = container._level + (container._heap[0][END] - container._progress) * container._n / container._pull
+        level = container._level + (container._heap[0][0] - container._progress) * container._n / container._pull
         if container.quota is not None:
             spent = container._level + container._budget_s / weight
             if spent < level:
@@ -209,7 +206,8 @@ class Processor:
 
     def _aim(self, now: float) -> None:
         """Set the timer to the next event of the containers that share."""
-        events, pace = self._events, self._pace
+        events, shared = self._events, self.shared
+        pace = shared.pace
         while events:
             level, number, container = events[0]
             if number == container._entry:
@@ -218,7 +216,7 @@ class Processor:
         else:
             pace = 0.0
         if pace:
-            when = self._level_at + (level - self._level) / pace
+            when = shared.at + (level - shared.value) / pace
             if when < now:
                 when = now
             if when != self._timer.when:
@@ -228,10 +226,10 @@ class Processor:
 
     def _tick(self) -> None:
         """The timer: let the container that comes first see to what is due in it."""
-        now = self._env._now
+        now = self._env.now
         level, _, container = self._events[0]
-        pace = self._pace
-        if level <= self._level + pace * (now - self._level_at) + pace * (LEAST_S + GRAIN * now):
+        shared = self.shared
+        if level <= shared.read(now) + shared.pace * (LEAST_S + GRAIN * now):
             container._tick()
         else:
             self._aim(now)

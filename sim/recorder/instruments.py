@@ -19,7 +19,7 @@ class RecordedStation(Station):
     def __init__(self, env: Environment, path: str, servers: float, kind: str) -> None:
         super().__init__(env, path, servers, kind)
         self.capacity_area = 0.0
-        self.capacity_changed_at = env._now
+        self.capacity_changed_at = env.now
         self.earlier_most_waiting = 0
 
     def resize(self, servers: float) -> None:
@@ -28,7 +28,7 @@ class RecordedStation(Station):
 
     def settle_capacity(self) -> None:
         """Bring the capacity's area up to the present instant."""
-        now = self.env._now
+        now = self.env.now
         elapsed = now - self.capacity_changed_at
         if elapsed:
             self.capacity_area += self.servers * elapsed

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from struct import Struct
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,47 +26,38 @@ PARTS: Final = (*MEASURED_PARTS, "left", "other")
 or a burst is counted when it is over, and those that go on behind a left attempt come too late. Else it is `other`."""
 
 
-class Recorded(Protocol):
+class Recorded:
     """What the recorder reads of a request: times in seconds, `endpoint` an index into the recorder's endpoints."""
 
-    @property
-    def ordinal(self) -> int: ...
-    @property
-    def endpoint(self) -> int: ...
-    @property
-    def outcome(self) -> int | None: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def arrived_at_s(self) -> float: ...
-    @property
-    def ended_at_s(self) -> float: ...
-    @property
-    def user(self) -> int: ...
-    @property
-    def ip(self) -> int: ...
-    @property
-    def replica(self) -> str: ...
-    @property
-    def cache(self) -> str: ...
-    @property
-    def wait_s(self) -> float: ...
-    @property
-    def cpu_s(self) -> float: ...
-    @property
-    def throttled_s(self) -> float: ...
-    @property
-    def cache_s(self) -> float: ...
-    @property
-    def db_s(self) -> float: ...
-    @property
-    def delay_s(self) -> float: ...
-    @property
-    def steps_s(self) -> Mapping[str, float] | None: ...
+    __slots__ = (
+        "arrived_at_s", "attempts", "cache", "cache_s", "cpu_s", "db_s", "delay_s", "ended_at_s", "endpoint", "ip",
+        "ordinal", "outcome", "reason", "replica", "status", "steps_s", "throttled_s", "user", "wait_s",
+    )  # fmt: skip
+
+    ordinal: int
+    """Counts arrivals in the order in which they happen."""
+    endpoint: int
+    user: int
+    ip: int
+    arrived_at_s: float
+    ended_at_s: float
+    outcome: int | None
+    """None while the request is in flight."""
+    status: int
+    reason: str
+    attempts: int
+    replica: str
+    cache: str
+    """hit, miss, or empty where no cache was asked."""
+    steps_s: dict[str, float] | None
+    """Time spent per step path, kept only where rows ask for it."""
+    wait_s: float
+    """Queued: for permits, threads, connections, a core that is busy with others."""
+    cpu_s: float
+    throttled_s: float
+    cache_s: float
+    db_s: float
+    delay_s: float
 
 
 PACK: Final = Struct("@q8dihhhh4x")

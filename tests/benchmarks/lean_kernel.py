@@ -68,7 +68,7 @@ def build(env: Environment, draws: Draws) -> Figures:
             env.start_now(request(number))
 
     def request(number: int) -> Activity:
-        arrived_at = env._now
+        arrived_at = env.now
         if not bucket.take(arrived_at) or not bulkhead.try_acquire():
             figures.refused += 1
             return
@@ -85,7 +85,7 @@ def build(env: Environment, draws: Draws) -> Figures:
         cpu.release()
         replica.connections -= 1
         bulkhead.release()
-        now = env._now
+        now = env.now
         ended(now - arrived_at)
         second_of_end = int(now)
         per_second[second_of_end] = per_second.get(second_of_end, 0) + 1

@@ -104,7 +104,7 @@ def _permits(permits: Permits) -> Iterator[str]:
     yield from _differ(in_use=(permits.in_use, 0), waiting=(permits.waiting, 0), busy=(permits.station.busy, 0))
 
 
-def _leases(leases: Leases[Any]) -> Iterator[str]:
+def _leases(leases: Leases) -> Iterator[str]:
     yield from _differ(lent=(leases.station.busy, 0), waiting=(leases.waiting, 0))
 
 

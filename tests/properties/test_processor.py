@@ -221,7 +221,7 @@ class Scenario:
             assert light is not None
             self.parked[burst] = (light, container)
             try:
-                throttled_s = yield self.containers[container].run(demand_s)
+                throttled_s = (yield self.containers[container].run(demand_s)) or 0.0
             except Failure:
                 pass
             else:

@@ -181,7 +181,7 @@ class LeaseWorld(World):
         assert len(self.leases.idle) == len(set(self.leases.idle)) == self.station.servers
 
     def build(self, capacity: int) -> None:
-        self.leases: Leases[int] = Leases(self.env, self.station, self.max_wait_s)
+        self.leases: Leases = Leases(self.env, self.station, self.max_wait_s)
         for _ in range(capacity):
             self.bring()
 

@@ -21,7 +21,7 @@ def work(
 
     def process() -> Any:
         try:
-            throttled_s = yield container.run(demand_s)
+            throttled_s = (yield container.run(demand_s)) or 0.0
         except Failure:
             ends[name] = (env.now, "interrupted")
         else:

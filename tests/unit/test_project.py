@@ -64,7 +64,7 @@ def test_the_lock_names_no_registry_and_pins_everything(project: Path, pyproject
 def test_help_says_what_every_target_does(project: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    targets = set(re.findall(r"^([a-z]+):", (project / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (project / "Makefile").read_text(), re.MULTILINE))
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # tests run under make
     shown = subprocess.run(["make", "help"], cwd=project, env=outside, capture_output=True, check=True, text=True)
     assert {line.split()[1] for line in shown.stdout.splitlines()} == targets

@@ -17,9 +17,9 @@ def make_permits(capacity: float, max_wait_s: float | None = None) -> tuple[Envi
     return env, Permits(env, capacity, NullProbe(env).station("desk", capacity, "permit"), max_wait_s)
 
 
-def make_leases(*items: Any, max_wait_s: float | None = None) -> tuple[Environment, Leases[Any]]:
+def make_leases(*items: Any, max_wait_s: float | None = None) -> tuple[Environment, Leases]:
     env = Environment()
-    leases: Leases[Any] = Leases(env, NullProbe(env).station("pool", len(items), "lease"), max_wait_s)
+    leases: Leases = Leases(env, NullProbe(env).station("pool", len(items), "lease"), max_wait_s)
     for item in items:
         leases.offer(item)
     return env, leases

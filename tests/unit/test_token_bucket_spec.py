@@ -17,7 +17,6 @@ from models.token_bucket import (
     Bucket4jIntervallySpec,
     Bucket4jSpec,
     RecentBuckets,
-    RedisBucketRule,
     SpringRedisSpec,
 )
 from sim.environment import Activity, Environment
@@ -149,7 +148,7 @@ class FakeRedis:
         if self.failure is not None:
             raise self.failure
 
-    def books(self, context: Context, ttl_s: float) -> RecentBuckets[RedisBucketRule]:
+    def books(self, context: Context, ttl_s: float) -> RecentBuckets:
         return RecentBuckets(max(1, int(ttl_s)))
 
     def clock_s(self) -> float:

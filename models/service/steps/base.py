@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """What every step is, and how steps are taken one after another.
 
 A step is compiled once for a service and shared by its replicas; what belongs to one replica (its pools, its
@@ -35,7 +36,7 @@ class Step:
         raise NotImplementedError
 
 
-def take(steps: Sequence[Step], request: Request, visit: Visit, replica: Replica) -> Activity:
+def take(steps: list[Step], request: Request, visit: Visit, replica: Replica) -> Activity:
     """Take steps one after another."""
     for step in steps:
         if step._luck is None or step.is_taken(request, visit):

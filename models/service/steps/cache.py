@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Steps on a cache: look up and load on a miss, evict.
 
 Models   Spring's cache abstraction: look up, on a miss invoke, then put. Nobody is kept from loading a key that another

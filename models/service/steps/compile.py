@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """From the steps of an endpoint's specification to the processes that carry them out."""
 
 from __future__ import annotations

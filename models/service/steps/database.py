@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """A query: borrow a connection, run it, give the connection back."""
 
 from __future__ import annotations

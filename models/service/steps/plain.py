@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Steps that concern nobody else: burn CPU, wait for something outside the model."""
 
 from __future__ import annotations

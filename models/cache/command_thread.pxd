@@ -1,0 +1,19 @@
+from models.cache.lettuce cimport Client, Wait
+from models.request cimport Request
+from sim.environment cimport Light, Schedule, Timer
+from sim.resources cimport Permits
+from models.cache.expiry cimport ActiveExpiry
+from models.cache.keyspace cimport Keyspace
+
+
+cdef class CommandThread:
+    cdef public ActiveExpiry _expiry
+    cdef public Keyspace space
+    cdef public Light _served
+    cdef public Permits _thread
+    cdef public Schedule _env
+    cdef public Timer _watch
+    cdef public bint _is_deserted, _is_evicting
+    cdef public dict _clients
+    cdef public double _served_since_s
+    cdef public object _evictions_cut, _host, _life, _lost_at_s, _oom_errors, _patience, _timed_out, path

@@ -1,0 +1,12 @@
+from sim.streams cimport Draws
+from sim.environment cimport Schedule
+from models.request cimport Request
+
+
+cdef class Client:
+    cdef public Schedule _env
+    cdef public list _routes
+    cdef public object _deadlines, _on_end, _on_rest, _on_wake, _recorder
+    cdef public Draws _round_trip
+    cdef public long long in_flight
+    cpdef _arrive(self, Request request)

@@ -1,0 +1,23 @@
+from sim.streams cimport Draws
+from models.request cimport Request, Visit
+from sim.environment cimport Schedule
+
+
+cdef class Gateway:
+    cdef public Schedule _env
+    cdef public Draws _cpu
+    cdef public object _filters, _host, _loops, _spec, breakers, path
+
+
+cdef class GatewayRoute:
+    cdef public Gateway _gateway
+    cdef public list limiters
+    cdef public object bulkhead, way
+
+
+cdef class _Apart:
+    cdef public object _hop, _limit
+
+
+cdef class _Waiting:
+    cdef public object _hang_up, _path, _way

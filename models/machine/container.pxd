@@ -1,0 +1,20 @@
+cimport cython
+from sim.environment cimport Light, Schedule, Timer
+from sim.probe cimport Count, Level
+
+
+cdef class Container:
+    cdef public Count deaths
+    cdef public Level memory
+    cdef public Schedule _env
+    cdef public Timer _death
+    cdef public bint _is_running, is_doomed, is_leaving, is_listed, is_started, is_up
+    cdef public dict _residents
+    cdef public double speed
+    cdef public long long memory_bytes
+    cdef public object cpu, _closures, _down_for_s, _machine, _memory_limit_bytes, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_up, path, run, spec
+    @cython.locals(light=Light)
+    cpdef enter(self)
+    cpdef leave(self, light)
+    @cython.locals(memory_bytes="long long")
+    cpdef use_memory(self, delta_bytes)

@@ -1,0 +1,52 @@
+cimport cython
+from sim.environment cimport Schedule
+
+
+cdef class Station:
+    cdef public Schedule env
+    cdef public object path, kind, servers
+    cdef public long long at_once, queued, granted, expired, refused, waiting, busy, most_waiting
+    cdef public double waiting_area, busy_area, waiting_balance, busy_balance, waiting_since, busy_since
+
+    cpdef settle(self)
+    @cython.locals(now=double, busy=cython.longlong)
+    cpdef start(self)
+    @cython.locals(now=double, busy=cython.longlong)
+    cpdef end(self)
+    @cython.locals(now=double, waiting=cython.longlong)
+    cpdef wait(self)
+    @cython.locals(now=double, waiting=cython.longlong)
+    cpdef pass_on(self)
+    @cython.locals(now=double)
+    cpdef grant(self)
+    @cython.locals(now=double, waiting=cython.longlong)
+    cpdef leave(self)
+    cpdef refuse(self)
+    cpdef resize(self, servers)
+
+
+cdef class Count:
+    cdef public object path
+    cdef public object total
+    cpdef add(self, object number=*)
+
+
+cdef class Level:
+    cdef public Schedule env
+    cdef public object path, value, peak
+    cdef public double area, changed_at
+    @cython.locals(now=double)
+    cpdef set(self, object value)
+    cpdef settle(self)
+
+
+cdef class Meter(Level):
+    cdef public object _read
+    cpdef settle(self)
+
+
+cdef class Tally:
+    cdef public object path
+    cdef public long long count
+    cdef public double total, largest
+    cpdef observe(self, double value)

@@ -1,0 +1,19 @@
+cimport cython
+from sim.environment cimport Light, Schedule
+
+
+cdef class VirtualTime:
+    cdef public double at, pace, value
+    cpdef double read(self, double now)
+
+
+cdef class Burst:
+    cdef public double begun_at_s, demand_s, end, throttled_before_s
+    cdef public object container, done
+    cdef public Light light
+    cpdef withdraw(self, Light light)
+    cpdef call(self)
+
+
+@cython.locals(burst=Burst, light=Light)
+cpdef tell(Schedule env, list ended, double throttled_s)

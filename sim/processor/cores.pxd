@@ -1,0 +1,39 @@
+cimport cython
+from sim.environment cimport Schedule, Timer
+from sim.heap cimport heappop, heappush
+from sim.processor.burst cimport Burst, VirtualTime, tell
+from sim.processor.container cimport Container
+
+cdef double GRAIN, LEAST_S, inf
+
+
+cdef class Processor:
+    cdef public Schedule _env
+    cdef public double cores, _speed, _share, _removed_cpu_s, _capacity_s, _speed_since
+    cdef public dict _containers, _running
+    cdef public long long _runnable, _number
+    cdef public bint _is_saturated
+    cdef public VirtualTime shared
+    cdef public list _events, _touched
+    cdef public Timer _timer
+    cdef public Container _telling
+
+    cpdef _changed(self, Container container)
+    cpdef _tell(self, Container container, list ended)
+    @cython.locals(now=double)
+    cpdef _settle(self)
+    @cython.locals(container=Container)
+    cpdef _relax(self, double now)
+    @cython.locals(shared=VirtualTime, level=double, running=dict, touched=list, container=Container, pace=double)
+    cpdef _divide(self, double now)
+    @cython.locals(weight=double, level=double, spent=double, number=cython.longlong)
+    cpdef _expect(self, Container container)
+    @cython.locals(events=list, shared=VirtualTime, pace=double, level=double, number=cython.longlong,
+                   container=Container, when=double)
+    cpdef _aim(self, double now)
+    @cython.locals(now=double, level=double, container=Container, shared=VirtualTime)
+    cpdef _tick(self)
+
+
+@cython.locals(sharing=list, satisfied=list, share=double, weight=double, container=Container, more=list)
+cpdef tuple fill(double cores, list running)

@@ -1,0 +1,50 @@
+cimport cython
+from sim.heap cimport heappush
+from sim.environment cimport Light, Schedule
+from sim.probe cimport Station
+
+
+cdef class _Granted:
+    cdef public Permits permits
+
+
+cdef class Permits:
+    cdef public Schedule _env
+    cdef public object capacity
+    cdef public Station station
+    cdef public long long _in_use
+    cdef public object _number, _queue, _deadlines
+    cdef public _Granted _granted
+
+    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    cpdef bint try_acquire(self) except -1
+    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    cpdef bint acquire(self) except -1
+    @cython.locals(station=Station, env=Schedule, light=Light, now=double, busy=cython.longlong, number=cython.longlong)
+    cpdef hold(self, double duration_s)
+    @cython.locals(station=Station, env=Schedule, light=Light, now=double, busy=cython.longlong, waiting=cython.longlong,
+                   number=cython.longlong, ticket=cython.longlong, duration_s=double)
+    cpdef release(self)
+    @cython.locals(station=Station, env=Schedule, light=Light, now=double, waiting=cython.longlong, number=cython.longlong)
+    cpdef _enqueue(self, double duration_s)
+    cpdef withdraw(self, Light light)
+
+
+cdef class _Lent:
+    cdef public object leases, item
+
+
+cdef class Leases:
+    cdef public Schedule _env
+    cdef public Station station
+    cdef public list idle
+    cdef public object _queue, _deadlines
+
+    @cython.locals(light=Light)
+    cpdef take(self)
+    cpdef offer(self, object item)
+    cpdef give_back(self, object item)
+    cpdef discard(self)
+    @cython.locals(light=Light, ticket=cython.longlong)
+    cpdef _lend(self, object item)
+    cpdef withdraw(self, Light light)
