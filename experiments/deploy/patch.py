@@ -72,12 +72,12 @@ def make_patch(
     `base`: only what `target` says otherwise than this one is written.
     """
     patch = Patch()
-    texts: dict[Place, tuple[str, Path]] = {}
+    texts: dict[tuple[Place, Path], tuple[str, Path]] = {}
     for change, facts in _changed(assembled, target):
         if base is not None and same_or_missing(_value(base, change.path), change.after):
             continue
         _write(patch, folder, change, facts, texts)
-    for place, (text, path) in texts.items():
+    for (place, _), (text, path) in texts.items():
         before = folder.read(place.file).text[place.start : place.end]
         if text != before:
             patch.files.setdefault(place.file, []).append(Replacement(place.start, place.end, text))
@@ -124,7 +124,9 @@ def _value(document: Mapping[str, Any], path: Path) -> Any:
     return MISSING
 
 
-def _write(patch: Patch, folder: Folder, change: Change, facts: list[Fact], texts: dict[Place, tuple[str, Path]]) -> None:
+def _write(
+    patch: Patch, folder: Folder, change: Change, facts: list[Fact], texts: dict[tuple[Place, Path], tuple[str, Path]]
+) -> None:
     name = format_path(change.path)
     said = _words(change.before, change.after)
     writable = [fact for fact in facts if fact.place is not None and fact.write is not None]
@@ -141,18 +143,23 @@ def _write(patch: Patch, folder: Folder, change: Change, facts: list[Fact], text
         except (ValueError, TypeError, OverflowError) as error:
             patch.by_hand.append(f"{name}: {said}. It cannot be written to {fact.place}: {error}. Change it by hand.")
             return
-        known = texts.get(fact.place)
+        known = texts.get(_key(fact.place, change.path))
         if known is not None and known[0] != text:
             other = format_path(known[1])
             patch.by_hand.append(f"{name}: {said}. {fact.place} is also {other}, which stays another value. Decide by hand.")
             return
         made.append((fact.place, text))
     for place, text in made:
-        texts[place] = (text, change.path)
+        texts[_key(place, change.path)] = (text, change.path)
     if all(folder.read(place.file).text[place.start : place.end] == text for place, text in made):
         patch.by_hand.append(f"{name}: {said}. What stands in {made[0][0]} would stay as it is. {advice(change.path)}")
         return
     patch.changed.append((change, [place for place, _ in made]))
+
+
+def _key(place: Place, path: Path) -> tuple[Place, Path]:
+    """What must be one text. Where something is added, several values have room: their texts follow one another."""
+    return place, path if place.start == place.end else ()
 
 
 def _words(before: Any, after: Any) -> str:
