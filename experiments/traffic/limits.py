@@ -41,7 +41,7 @@ def _bucket4j(spec: Bucket4jGreedySpec | Bucket4jIntervallySpec) -> Ask:
     capacity, tokens, period_ns = spec.burst, spec.refill_tokens, spec.refill_period_ns
     is_greedy = isinstance(spec, Bucket4jGreedySpec)
     full_after = -(-capacity * period_ns // tokens) if is_greedy else -(-capacity // tokens) * period_ns
-    buckets: RecentBuckets[Any] = RecentBuckets(full_after)
+    buckets: RecentBuckets = RecentBuckets(full_after)
     made: dict[int, int] = {}
 
     def new(key: int, now_ns: int) -> GreedyRule | IntervallyRule:
@@ -64,7 +64,7 @@ def _bucket4j(spec: Bucket4jGreedySpec | Bucket4jIntervallySpec) -> Ask:
 
 def _window(spec: WindowSpec) -> Ask:
     periods = 2 if isinstance(spec, SlidingCounterSpec) else 1
-    windows: RecentBuckets[Any] = RecentBuckets(periods * spec.period_ns)
+    windows: RecentBuckets = RecentBuckets(periods * spec.period_ns)
 
     def ask(key: int, now_ns: int) -> bool:
         window = windows.get(key, now_ns)
@@ -80,7 +80,7 @@ def _spring_redis(spec: SpringRedisSpec) -> Ask:
     burst = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
     limits = (spec.replenish_rate, burst, spec.requested_tokens)
     ttl_s = RedisBucketRule(*limits).ttl_s
-    buckets: RecentBuckets[RedisBucketRule] = RecentBuckets(max(1, ttl_s))
+    buckets: RecentBuckets = RecentBuckets(max(1, ttl_s))
 
     def ask(key: int, now_ns: int) -> bool:
         now_s = now_ns // 1_000_000_000

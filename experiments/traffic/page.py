@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from io import StringIO
 from typing import Any, Final
@@ -74,7 +74,7 @@ def as_text(document: Document) -> str:
 def figures(document: Document) -> Iterator[tuple[str, str, go.Figure, bool]]:
     """Heading, note, plot, and whether it takes the whole width."""
     series = document["rate"]["series"]
-    note = f"requests a second, in bins of {as_window(series['width_s'])}; time is UTC"
+    note = f"in bins of {as_window(series['width_s'])}; time is UTC"
     yield "Rate over time", note, over_time(series), True
     if document["rate"]["by_hour_of_week_per_s"]:
         yield "Rate by hour of the week", "mean of whole hours, UTC", by_week(document["rate"]), True
@@ -109,43 +109,47 @@ def laid_out(figure: go.Figure, height: int = 330) -> go.Figure:
     return figure
 
 
+def in_unit(per_s: Sequence[float | None]) -> tuple[list[float | None], str]:
+    """Rates in the unit in which the highest is at least one, and its name."""
+    most = max(value or 0.0 for value in per_s)
+    count, unit = (1, "s") if most >= 1 else (60, "min") if most * 60 >= 1 else (3600, "h")
+    return [None if value is None else value * count for value in per_s], unit
+
+
 def over_time(series: Mapping[str, Any]) -> go.Figure:
     width_s, counts = series["width_s"], series["requests"]
     begins = series["begins"].removesuffix("Z")
-    rates = [count / width_s for count in counts]
+    rates, unit = in_unit([count / width_s for count in counts])
     figure = go.Figure(
         go.Scatter(
             x0=begins, dx=width_s * 1000, y=[*rates, rates[-1]], mode="lines", fill="tozeroy",
             line={"color": LINE, "width": 1.2, "shape": "hv"}, fillcolor="rgba(37, 99, 235, 0.16)",
-            hovertemplate="%{x|%Y-%m-%d %H:%M:%S}<br>%{y:.4g}/s<extra></extra>",
+            hovertemplate="%{x|%Y-%m-%d %H:%M:%S}<br>%{y:.4g}/UNIT<extra></extra>".replace("UNIT", unit),
         )
     )  # fmt: skip
     figure.update_xaxes(type="date", showgrid=False)
-    figure.update_yaxes(rangemode="tozero", title={"text": "requests /s"}, exponentformat="none")
+    figure.update_yaxes(rangemode="tozero", title={"text": f"requests /{unit}"}, exponentformat="none")
     return laid_out(figure)
 
 
 def by_day(found: Mapping[str, Any]) -> go.Figure:
-    values = found["by_hour_per_s"]
-    figure = go.Figure(
-        go.Bar(
-            x=list(range(24)), y=values, marker={"color": LINE}, hovertemplate="%{x}:00<br>%{y:.4g}/s<extra></extra>"
-        )
-    )
+    values, unit = in_unit(found["by_hour_per_s"])
+    said = "%{x}:00<br>%{y:.4g}/UNIT<extra></extra>".replace("UNIT", unit)
+    figure = go.Figure(go.Bar(x=list(range(24)), y=values, marker={"color": LINE}, hovertemplate=said))
     figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"}, showgrid=False)
-    figure.update_yaxes(rangemode="tozero", title={"text": "requests /s"}, exponentformat="none")
+    figure.update_yaxes(rangemode="tozero", title={"text": f"requests /{unit}"}, exponentformat="none")
     return laid_out(figure, 260).update_layout(bargap=0.15)
 
 
 def by_week(found: Mapping[str, Any]) -> go.Figure:
-    week = found["by_hour_of_week_per_s"]
+    week, unit = in_unit(found["by_hour_of_week_per_s"])
     rows = [week[24 * day : 24 * day + 24] for day in range(7)]
     figure = go.Figure(
         go.Heatmap(
             z=rows, x=list(range(24)), y=list(WEEKDAYS), colorscale=[[0, "#eff6ff"], [0.5, "#60a5fa"], [1, "#1e3a8a"]],
-            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/s<extra></extra>", 
+            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/UNIT<extra></extra>".replace("UNIT", unit), 
             zmin=0, zmax=max(value or 0.0 for value in week),
-            colorbar={"title": {"text": "/s"}, "thickness": 12, "outlinewidth": 0},
+            colorbar={"title": {"text": f"/{unit}"}, "thickness": 12, "outlinewidth": 0},
         )
     )  # fmt: skip
     figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"})

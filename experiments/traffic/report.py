@@ -74,7 +74,8 @@ def stamps(resolution_s: float) -> str:
     """The resolution of stamps in words."""
     if resolution_s >= 1:
         return "the second" if resolution_s == 1 else as_duration(resolution_s)
-    return f"{resolution_s * 1e3:g} ms" if resolution_s >= 1e-3 else f"{resolution_s * 1e6:g} us"
+    size, unit = next((each for each in ((1e-3, "ms"), (1e-6, "us")) if resolution_s >= each[0]), (1e-9, "ns"))
+    return f"{resolution_s / size:.3g} {unit}"
 
 
 def rate(found: Mapping[str, Any], requests: int) -> RenderableType:
