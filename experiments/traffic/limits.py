@@ -84,9 +84,7 @@ def _spring_redis(spec: SpringRedisSpec) -> Ask:
 
     def ask(key: int, now_ns: int) -> bool:
         now_s = now_ns // 1_000_000_000
-        bucket = buckets.get(key, now_s)
-        if bucket is None:
-            bucket = RedisBucketRule(*limits)
+        bucket: RedisBucketRule = buckets.get(key, now_s) or RedisBucketRule(*limits)
         is_allowed, _ = bucket.check(now_s)
         if ttl_s:
             buckets.put(key, bucket)
