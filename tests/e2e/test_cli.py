@@ -60,7 +60,7 @@ def test_every_command_has_help_with_an_example(name: str, windtunnel: Command) 
 def test_the_version_is_that_of_the_package(windtunnel: Command) -> None:
     from importlib.metadata import version
 
-    assert windtunnel("--version").out .startswith(f"windtunnel {version('windtunnel')}, ")
+    assert windtunnel("--version").out.startswith(f"windtunnel {version('windtunnel')}, ")
 
 
 # run
