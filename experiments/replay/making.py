@@ -1,7 +1,8 @@
 """A log becomes a trace: read once in batches, put in order on disk, scaled, and handed on as a file.
 
 Models   The first request that is replayed comes at 0 (its stamp does; where stamps are spread, the request itself
-         comes within its stamp). A path is the key that caches are asked for, whatever the method.
+         comes within its stamp). A path is the key that caches are asked for, whatever the method; keys of paths beyond
+         those that a reading tells apart are drawn.
          Load above 1 adds copies of what is replayed, with users of their own, each moved in time (round the end of the
          span) by a part of the span; a part of a copy, or of the log itself below 1, keeps each line with that
          probability.
@@ -23,6 +24,7 @@ import numpy as np
 
 from experiments.errors import InputError, shown
 from experiments.logs import Batch, Names, Progress, Reading
+from experiments.logs.names import MOST_TARGETS
 from experiments.replay.people import People, user_codes
 from experiments.replay.routes import Router
 from experiments.replay.spread import (
@@ -98,14 +100,15 @@ class Targets:
         """Routes, ways and keys of targets; -1 is without a path."""
         known = self._names.targets
         if len(self._found) < len(known):
-            self._found += [self._new(*pair) for pair in known[len(self._found) :]]
+            first = len(self._found)
+            self._found += [self._new(number, *pair) for number, pair in enumerate(known[first:], first)]
             self._table = np.array([*self._found, self._without], np.int64)
         rows = self._table[target]
         return rows[:, 0], rows[:, 1], rows[:, 2]
 
-    def _new(self, method: str, path: str) -> tuple[int, int, int]:
+    def _new(self, number: int, method: str, path: str) -> tuple[int, int, int]:
         route, way = self._router.route(method, path)
-        is_path = bool(method) or path.startswith("/")
+        is_path = number < MOST_TARGETS and (bool(method) or path.startswith("/"))
         return route, way, self._keys.setdefault(path, len(self._keys)) if is_path else -1
 
     def count(self, target: Any) -> None:
@@ -118,6 +121,11 @@ class Targets:
     @property
     def paths(self) -> int:
         return int(np.count_nonzero(self.counts[:-1]))
+
+    @property
+    def merged(self) -> int:
+        """Requests for paths that are not told apart any more."""
+        return int(self.counts[MOST_TARGETS:-1].sum())
 
     def unmatched(self) -> list[str]:
         """The most frequent targets that fit nothing."""
@@ -258,6 +266,6 @@ class _Taker:
             ips=self._ips.count + self._ips.unknown, paths=self._targets.paths, span_s=span_s, load=load, speed=speed,
             squeezed=squeezed, replayed=replayed, unmatched_shown=self._targets.unmatched(),
             openapi_without_route=list(openapi_without_route),
-            anonymous=self._users.unknown,
+            anonymous=self._users.unknown, merged=self._targets.merged,
             more_people=self._users.is_more or self._ips.is_more, **ways,
         )  # fmt: skip

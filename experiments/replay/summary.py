@@ -50,6 +50,9 @@ class Replayed:
     openapi_without_route: list[str] = field(default_factory=list)
     anonymous: int = 0
     """Requests that tell neither user nor address: each is somebody else."""
+    merged: int = 0
+    """Requests for paths beyond those that a reading tells apart: they are routed by their templates, and their cache
+    keys are drawn."""
     more_people: bool = False
     """More users or addresses than are counted."""
 
@@ -76,6 +79,8 @@ def told(replayed: Replayed) -> list[str]:
     ]
     if replayed.anonymous:
         lines.append(f"{replayed.anonymous} requests do not tell who asked: each is somebody else.")
+    if replayed.merged:
+        lines.append(f"{replayed.merged} requests are for more paths than are told apart: their cache keys are drawn.")
     if replayed.unmatched_shown:
         lines.append(f"No route for: {', '.join(replayed.unmatched_shown)}. Say it with --map '/path/*=ROUTE'.")
     if replayed.openapi_without_route:

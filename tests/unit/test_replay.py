@@ -160,6 +160,17 @@ def test_a_path_is_a_key_whatever_the_method(system: Scenario, tmp_path: Path) -
     assert replayed.paths == 3
 
 
+def test_keys_of_paths_beyond_those_told_apart_are_drawn(
+    system: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.replay.making.MOST_TARGETS", 3)
+    lines = [line(f"/api/places/{n}", stamp=STAMP.replace(":25 ", f":{20 + n} ")) for n in range(6)]
+    trace, replayed = replayed_from(log_of(tmp_path, *lines), system)
+    assert listed(trace.key) == [0, 1, 2, -1, -1, -1]
+    assert replayed.merged == 3
+    assert "3 requests are for more paths than are told apart: their cache keys are drawn." in told(replayed)
+
+
 def test_requests_without_a_path_are_left_to_the_mix(system: Scenario, tmp_path: Path) -> None:
     log = log_of(tmp_path, *(f"{1700000000 + n}\n" for n in range(5)))
     trace, replayed = replayed_from(log, system)
