@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import click
 
+from experiments.cli.calibrate import calibrate
 from experiments.cli.common import Commands, guarded, print_version
 from experiments.cli.dashboard import dashboard
 from experiments.cli.explain import explain
 from experiments.cli.export import export
 from experiments.cli.import_ import import_
+from experiments.cli.new import new
 from experiments.cli.replay import replay
 from experiments.cli.run import run
 from experiments.cli.scenarios import scenarios
+from experiments.cli.score import score
 from experiments.cli.sweep import sweep
 from experiments.cli.templates import templates
 from experiments.cli.traffic import traffic
@@ -48,7 +51,9 @@ def windtunnel() -> None:
     """
 
 
-for _command in (scenarios, run, sweep, explain, dashboard, replay, templates, traffic, import_, export, validate):
+for _command in (
+    scenarios, run, sweep, explain, dashboard, replay, templates, traffic, calibrate, score, new, import_, export, validate,
+):  # fmt: skip
     windtunnel.add_command(_command)
 
 

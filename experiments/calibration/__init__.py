@@ -1,0 +1,20 @@
+"""Calibration: the parameters of a scenario from a log of the real system.
+
+    shapes.py      distributions as a mean and a spread
+    places.py      what of a scenario the log can speak of
+    parameters.py  the unknowns, and the scenario with other values of them
+    figures.py     what simulation and log are compared by, and how exactly the log tells it
+    solve.py       moving parameters until both agree; what cannot be told
+    direct.py      think times, network, modes: what needs no simulation
+    work.py        one stretch of a log beside one scenario
+    calibrate.py   all of it, in order
+    findings.py    measured, fitted, not identifiable
+    writing.py     the fitted scenario, in the text of the old one
+    report.py      what people read
+"""
+
+from __future__ import annotations
+
+from experiments.calibration.calibrate import Calibration, Options, calibrate
+
+__all__ = ["Calibration", "Options", "calibrate"]

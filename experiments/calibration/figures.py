@@ -1,0 +1,224 @@
+"""The figures that simulation and log are compared by, and how exactly the log tells them.
+
+Models   Requests are sorted into cells: endpoint, cache hit or miss where the log tells, level of load. Of each cell
+         the logarithms of the mean and of seven quantiles are figures; of each endpoint with a cache the log odds of a
+         hit.
+         How exactly the log tells them, and which of them go together, comes from resampling stretches of it (a block
+         bootstrap); the correlations are shrunk a little, for they are estimated from few stretches.
+         Quantiles below three units of the log's clock are left out; the mean is not biased by the unit.
+Checked  tests/unit/test_calibration_figures.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.replay import uniform
+from experiments.scoring.errors import blocks_of
+from experiments.scoring.observed import Floats, Integers, Observed
+from experiments.scoring.simulated import Simulated, as_logged
+from sim.statistics import is_enough_for_quantile
+
+QUANTILES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+LEAST: Final = 200
+"""Requests a cell must have for its figures to be compared."""
+BLOCKS: Final = 90
+RESAMPLES: Final = 300
+SHRINKAGE: Final = 0.1
+LEVELS: Final = 3
+VARIES: Final = 1.35
+"""The busiest level's rate over the quietest one's from which they are told apart."""
+BINS: Final = 600
+LEAST_ERROR: Final = 0.002
+"""No figure is taken to be known better than this: the model is not."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Stretches of the log with about the same load."""
+
+    rate_per_s: float
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Requests that are compared with one another."""
+
+    route: int
+    cache: int
+    """1 hit, 0 miss, -1 both."""
+    level: int
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Odds:
+    """A hit ratio that is compared."""
+
+    route: int
+    level: int
+
+
+class Figures:
+    """What is compared, made once from a log: the observed figures with their errors, and how to get simulated ones."""
+
+    def __init__(self, observed: Observed, rows: npt.NDArray[np.bool_], cached: frozenset[int]) -> None:
+        """`rows`: what is compared. `cached`: routes whose hits and misses the log tells and the scenario has."""
+        self._observed = observed
+        self._block = blocks_of(observed.t_s, BLOCKS)
+        self.levels = levels_of(self._block[rows], observed.span_s)
+        self._level = np.full(BLOCKS, -1)
+        for number, level in enumerate(self.levels):
+            self._level[list(level.blocks)] = number
+        at_level = self._level[self._block]
+        self._rows = rows & (at_level >= 0)
+        self._at_level = at_level
+        self._dither = uniform(np.arange(len(observed)), "dither") - 0.5
+        timed = self._rows & observed.is_good & np.isfinite(observed.response_s)
+        self._seen = self._dithered(observed.response_s)
+        self.cells = self._cells(timed, cached)
+        self.odds = [
+            Odds(route, level) for route in sorted(cached) for level in range(len(self.levels))
+            if int((timed & (observed.route == route) & (at_level == level) & (observed.cache >= 0)).sum()) >= LEAST
+        ]  # fmt: skip
+        self.count = sum(1 + len(cell.quantiles) for cell in self.cells) + len(self.odds)
+        self.observed, self.roots = self._observe(timed)
+
+    def _dithered(self, values: Floats) -> Floats:
+        """Rounded values spread over their unit, so that quantiles do not jump from unit to unit."""
+        return values + self._dither * self._observed.unit_s if self._observed.unit_s else values
+
+    def _cells(self, timed: npt.NDArray[np.bool_], cached: frozenset[int]) -> list[Cell]:
+        seen = self._observed
+        cells = []
+        for route in range(len(seen.routes)):
+            for level in range(len(self.levels)):
+                for cache in (1, 0) if route in cached else (-1,):
+                    here = timed & self._here(route, cache, level, seen.cache)
+                    if int(here.sum()) >= LEAST:
+                        cells.append(Cell(route, cache, level, self._quantiles(self._seen[here])))
+        return cells
+
+    def _here(self, route: int, cache: int, level: int, caches: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+        here = (self._observed.route == route) & (self._at_level == level)
+        return np.asarray(here if cache < 0 else here & (caches == cache))
+
+    def _quantiles(self, values: Floats) -> tuple[float, ...]:
+        least = 3 * self._observed.unit_s
+        return tuple(
+            q for q in QUANTILES
+            if is_enough_for_quantile(q, len(values)) and float(np.quantile(values, q)) > max(least, 1e-6)
+        )  # fmt: skip
+
+    def _observe(self, timed: npt.NDArray[np.bool_]) -> tuple[Floats, list[Floats]]:
+        """The figures of the log, and of each cell the matrix that makes their errors independent and 1."""
+        values: list[float] = []
+        roots: list[Floats] = []
+        for cell in self.cells:
+            here = timed & self._here(cell.route, cell.cache, cell.level, self._observed.cache)
+            values += _figures(self._seen[here], cell.quantiles)
+            roots.append(_root(_spread(self._seen[here], self._block[here], cell.quantiles)))
+        for odds in self.odds:
+            here = timed & self._here(odds.route, -1, odds.level, self._observed.cache) & (self._observed.cache >= 0)
+            values.append(_log_odds(self._observed.cache[here]))
+            roots.append(_root(_odds_spread(self._observed.cache[here], self._block[here])))
+        return np.array(values), roots
+
+    def simulated(self, run: Simulated) -> Floats:
+        """The same figures of a simulation; where it has no such request, they are far away."""
+        latency_s = self._dithered(as_logged(run.latency_s, self._observed.t_s, self._observed.unit_s))
+        good = self._rows & run.is_good
+        values: list[float] = []
+        for cell in self.cells:
+            took_s = latency_s[good & self._here(cell.route, cell.cache, cell.level, run.cache)]
+            values += _figures(took_s, cell.quantiles) if len(took_s) else [20.0] * (1 + len(cell.quantiles))
+        for odds in self.odds:
+            here = good & self._here(odds.route, -1, odds.level, run.cache) & (run.cache >= 0)
+            values.append(_log_odds(run.cache[here]))
+        return np.array(values)
+
+    def whitened(self, figures: Floats) -> Floats:
+        """Figures (or columns of a Jacobian) in units of their errors."""
+        parts, begin = [], 0
+        for root in self.roots:
+            parts.append(root @ figures[begin : begin + len(root)])
+            begin += len(root)
+        return np.concatenate(parts)
+
+
+def levels_of(block: Integers, span_s: float) -> list[Level]:
+    """Up to LEVELS levels of load: stretches sorted by how many requests came in them."""
+    counts = np.bincount(block, minlength=BLOCKS).astype(np.float64)
+    present = np.flatnonzero(counts > 0)
+    width_s = span_s / BLOCKS
+    low, high = np.quantile(counts[present], [0.05, 0.95])
+    bounds = low + (high - low) * np.arange(1, LEVELS) / LEVELS
+    parts = np.split(present[np.argsort(counts[present], kind="stable")], _places(counts[present], bounds))
+    found = [
+        Level(float(counts[blocks].mean() / width_s), tuple(sorted(blocks.tolist()))) for blocks in parts
+        if len(blocks) >= 5 and counts[blocks].sum() >= 2 * LEAST
+    ]  # fmt: skip
+    if len(found) < 2 or found[-1].rate_per_s < VARIES * found[0].rate_per_s:
+        return [Level(float(counts[present].mean() / width_s), tuple(present.tolist()))]
+    return found
+
+
+def _places(counts: Floats, bounds: Floats) -> list[int]:
+    return [int(place) for place in np.searchsorted(np.sort(counts), bounds)]
+
+
+def _figures(values: Floats, quantiles: tuple[float, ...]) -> list[float]:
+    least = 1e-9
+    found = [float(np.log(max(float(values.mean()), least)))]
+    if quantiles:
+        found += np.log(np.maximum(np.quantile(values, quantiles), least)).tolist()
+    return found
+
+
+def _spread(values: Floats, block: Integers, quantiles: tuple[float, ...]) -> Floats:
+    """The covariances of a cell's figures, over resampled stretches."""
+    chance = np.random.Generator(np.random.Philox(key=[len(values), 1]))
+    _, stretch = np.unique(block, return_inverse=True)
+    many = int(stretch.max()) + 1
+    weights = chance.multinomial(many, np.full(many, 1 / many), RESAMPLES).astype(np.float64)
+    floor = np.log(np.maximum(values, 1e-7))
+    low, high = float(floor.min()), float(floor.max()) + 1e-9
+    edges = np.linspace(low, high, BINS + 1)
+    place = np.minimum(((floor - low) / (high - low) * BINS).astype(np.int64), BINS - 1)
+    table = np.bincount(stretch * BINS + place, minlength=many * BINS).reshape(many, BINS)
+    counts = weights @ table
+    totals = weights @ np.bincount(stretch, weights=values, minlength=many)
+    figures = np.empty((RESAMPLES, 1 + len(quantiles)))
+    figures[:, 0] = np.log(np.maximum(totals / counts.sum(axis=1), 1e-9))
+    running = np.cumsum(counts, axis=1)
+    for row in range(RESAMPLES):
+        figures[row, 1:] = np.interp(np.array(quantiles) * running[row, -1], running[row], edges[1:])
+    return np.atleast_2d(np.cov(figures, rowvar=False))
+
+
+def _odds_spread(cache: npt.NDArray[np.int8], block: Integers) -> Floats:
+    chance = np.random.Generator(np.random.Philox(key=[len(cache), 2]))
+    _, stretch = np.unique(block, return_inverse=True)
+    many = int(stretch.max()) + 1
+    weights = chance.multinomial(many, np.full(many, 1 / many), RESAMPLES)
+    hits = weights @ np.bincount(stretch, weights=cache == 1, minlength=many)
+    total = weights @ np.bincount(stretch, minlength=many)
+    odds = np.log((hits + 0.5) / (total - hits + 0.5))
+    return np.array([[float(odds.var())]])
+
+
+def _log_odds(cache: npt.NDArray[np.int8]) -> float:
+    hits = int((cache == 1).sum())
+    return float(np.log((hits + 0.5) / (len(cache) - hits + 0.5)))
+
+
+def _root(covariance: Floats) -> Floats:
+    """What turns errors with this covariance into independent ones of size 1. Correlations are shrunk."""
+    shrunk = covariance * (1 - SHRINKAGE) + np.diag(np.diag(covariance)) * SHRINKAGE
+    shrunk += np.eye(len(shrunk)) * LEAST_ERROR**2
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(shrunk)))

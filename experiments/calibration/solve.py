@@ -1,0 +1,309 @@
+"""Move parameters until simulated figures are the observed ones, and tell what the log does not know.
+
+Models   Gauss-Newton on figures in units of their errors: the slopes come from simulations with each parameter moved a
+         little under common random numbers, are kept up to date by Broyden's rule and taken anew where much has moved.
+         The covariance of what is found follows from the slopes (delta method); where the scenario's form does not fit
+         the log it is widened by how badly.
+         A parameter whose error would be larger than `MOST_ERROR` is not identifiable: it goes back to the scenario's
+         value, the worst one first, and the others are fitted given that. What it trades against are the parameters
+         whose errors go with its own.
+Source   Nocedal and Wright 2006, chapters 10 and 8.1; Raue et al. 2009, doi:10.1093/bioinformatics/btp358, for what
+         identifiability means here.
+Checked  tests/unit/test_calibration_solve.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+STEP: Final = {"mean": 0.12, "spread": 0.2, "popularity": 0.1}
+"""How far parameters are moved to see what that does."""
+LONGEST_MOVE: Final = {"mean": 0.7, "spread": 0.7, "popularity": 0.4}
+MOST_ERROR: Final = {"mean": 0.4, "spread": 0.25, "popularity": 0.3}
+"""Standard errors above these are not worth the name of a result: 40 % of a mean, a quarter of an exponential's
+squared spread, ..."""
+OF_SPREAD: Final = 0.5
+"""... or half of a larger one."""
+BEFORE: Final = {"mean": 1.0, "spread": 1.0, "popularity": 1.0}
+"""Standard errors of what the scenario says: they keep what nothing depends on where it was."""
+HOPELESS: Final = 0.9
+"""A parameter that the log leaves nearly as unknown as it was, by this part, is not worth a search."""
+DAMPING: Final = (0.0, *(10.0**power for power in range(-2, 9)))
+CONTRADICTS: Final = 2.0
+"""So many standard errors from the scenario's value, a parameter is fitted, however wide its interval."""
+TOGETHER: Final = 0.8
+"""Correlation from which two parameters are said to trade against each other."""
+FIRST_ROUNDS: Final = 3
+MOST_ROUNDS: Final = 7
+SETTLED: Final = 0.1
+"""A step that would lower the misfit by less than this (in squared errors) ends the search."""
+FAR: Final = 0.5
+"""A parameter that has moved so far since the slopes were taken has them taken anew."""
+
+
+class Unknown(Protocol):
+    """A parameter, as far as the search is concerned."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def first(self) -> float: ...
+    def inner(self, value: float) -> float: ...
+    def outer(self, inner: float) -> float: ...
+
+
+class Residuals(Protocol):
+    """(observed - simulated) in units of errors, with parameters at these values and the others as the scenario has
+    them. What is meant for slopes may be `quick`, and then all of it must be."""
+
+    def __call__(self, values: Mapping[str, float], quick: bool) -> Floats: ...
+
+
+
+@dataclass
+class Solution:
+    """What was found."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    """By name, of what is identifiable."""
+    errors: dict[str, float] = field(default_factory=dict)
+    """Standard errors of the inner values."""
+    misfit: float = 0.0
+    """Mean squared error of the figures in units of what chance explains: about 1 where the scenario fits."""
+    lost: dict[str, list[str]] = field(default_factory=dict)
+    """What is not identifiable, with what it trades against (empty: nothing depends on it)."""
+    simulations: int = 0
+    is_settled: bool = True
+    residuals: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+class Search:
+    """One search. `told` hears how many simulations have been made."""
+
+    def __init__(
+        self, unknowns: Sequence[Any], residuals: Residuals, told: Callable[[str], None],
+        firsts: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        self._residuals = residuals
+        self._told = told
+        self.unknowns: list[Unknown] = list(unknowns)
+        starts = firsts or {}
+        self.at: dict[str, float] = {
+            each.name: each.inner(starts.get(each.name, each.first)) for each in self.unknowns
+        }
+        self._slopes: dict[str, Floats] = {}
+        self._slopes_at: dict[str, float] = {}
+        self._known = {each.name: each.inner(each.start) for each in self.unknowns}
+        self.solution = Solution()
+        self.now: Floats = np.zeros(0)
+
+    # --- simulating ----------------------------------------------------------------------------------------------
+
+    def values(self, at: Mapping[str, float] | None = None) -> dict[str, float]:
+        at = self.at if at is None else at
+        return {each.name: each.outer(at[each.name]) for each in self.unknowns}
+
+    def _simulate(self, at: Mapping[str, float], text: str, quick: bool = False) -> Floats:
+        self._told(text)
+        self.solution.simulations += 1
+        return self._residuals(self.values(at), quick)
+
+    def _take_slopes(self) -> None:
+        here = self._simulate(self.at, "here", quick=True)
+        for number, each in enumerate(self.unknowns):
+            moved = dict(self.at)
+            step = STEP[each.what]
+            moved[each.name] += step
+            text = f"what does {each.name} move? {number + 1} of {len(self.unknowns)}"
+            self._slopes[each.name] = (here - self._simulate(moved, text, quick=True)) / step
+        self._slopes_at = dict(self.at)
+
+    # --- linear algebra ------------------------------------------------------------------------------------------
+
+    def _matrix(self) -> Floats:
+        return np.stack([self._slopes[each.name] for each in self.unknowns], axis=1)
+
+    def _information(self) -> Floats:
+        slopes = self._matrix()
+        before = np.array([BEFORE[each.what] for each in self.unknowns])
+        return np.asarray(slopes.T @ slopes + np.diag(before**-2.0))
+
+    def _covariance(self) -> Floats:
+        return np.asarray(np.linalg.inv(self._information()))
+
+    def _step(self) -> tuple[Floats, float]:
+        """The Gauss-Newton step, damped so that nothing goes too far at once, and by how much it should lower the
+        misfit."""
+        slopes, information = self._matrix(), self._information()
+        pull = np.array(
+            [(self._known[each.name] - self.at[each.name]) / BEFORE[each.what] ** 2 for each in self.unknowns]
+        )
+        longest = np.array([LONGEST_MOVE[each.what] for each in self.unknowns])
+        for damping in DAMPING:
+            step = np.linalg.solve(information + damping * np.eye(len(pull)), slopes.T @ self.now + pull)
+            if bool((np.abs(step) <= longest).all()):
+                break
+        after = self.now - slopes @ step
+        return step, float(self.now @ self.now - after @ after)
+
+    def _updated(self, step: Floats, before: Floats) -> None:
+        """Broyden's rule: the slopes that explain the last step."""
+        slopes = self._matrix()
+        surprise = (before - self.now) - slopes @ step
+        change = np.outer(surprise, step) / float(step @ step)
+        for number, each in enumerate(self.unknowns):
+            self._slopes[each.name] = slopes[:, number] + change[:, number]
+
+    # --- the search ----------------------------------------------------------------------------------------------
+
+    def run(self, reshape: Callable[[], None]) -> Solution:
+        """Search, drop what cannot be known, search again until all that is left can be.
+
+        `reshape` is called once the parameters are about right: it may change what is simulated, see `retried`.
+        """
+        self.now = self._simulate(self.at, "with the first values")
+        if self.unknowns:
+            self._take_slopes()
+            self._drop_hopeless()
+            self._descend(FIRST_ROUNDS)
+            reshape()
+        while self.unknowns:
+            self._descend()
+            if not self.fits and self._is_far():
+                self._take_slopes()
+                self._descend()
+            if not self._drop_unknown():
+                break
+        return self._finished()
+
+    def _is_far(self) -> bool:
+        return any(abs(self.at[each.name] - self._slopes_at[each.name]) > FAR for each in self.unknowns)
+
+    def polished(self, residuals: Callable[[Mapping[str, float]], Floats], finer: float) -> Solution:
+        """One last step by simulations that say more: their residuals are in units `finer` times as small."""
+        if self.unknowns:
+            for each in self.unknowns:
+                self._slopes[each.name] = self._slopes[each.name] * finer
+            self.now = residuals(self.values())
+            step, _ = self._step()
+            for each, length in zip(self.unknowns, step, strict=True):
+                self.at[each.name] = each.inner(each.outer(self.at[each.name] + float(length)))
+            self.now = self.now - self._matrix() @ step
+        return self._finished()
+
+    @property
+    def fits(self) -> bool:
+        """Whether chance explains what is left."""
+        free = max(1, len(self.now) - len(self.unknowns))
+        return bool(self._misfit() < 1 + 1.6 * (2 / free) ** 0.5)
+
+    def retried(self, clearly: float, text: str) -> bool:
+        """Whether what is simulated now fits clearly better, one step to where it fits best included."""
+        before, at = self.now, dict(self.at)
+        self.now = self._simulate(at, text)
+        if float(self.now @ self.now) <= 2 * float(before @ before) + clearly:
+            self._advance(self._step()[0], 0)
+        if float(before @ before) - float(self.now @ self.now) >= clearly:
+            return True
+        self.now, self.at = before, at
+        return False
+
+    def _descend(self, most: int = MOST_ROUNDS) -> None:
+        for number in range(most):
+            step, gain = self._step()
+            if gain < SETTLED:
+                return
+            if not self._advance(step, number):
+                return
+        self.solution.is_settled = most < MOST_ROUNDS
+
+    def _advance(self, step: Floats, number: int) -> bool:
+        """Go a step, or a part of it, as long as that is downhill."""
+        for part in (1.0, 0.3):
+            trial = dict(self.at)
+            for each, length in zip(self.unknowns, step, strict=True):
+                trial[each.name] = each.inner(each.outer(trial[each.name] + part * float(length)))
+            found = self._simulate(trial, f"round {number + 1}: misfit {self._misfit():.2f}")
+            before, is_lower = self.now, float(found @ found) < float(self.now @ self.now)
+            if is_lower:
+                moved = np.array([trial[each.name] - self.at[each.name] for each in self.unknowns])
+                self.at, self.now = trial, found
+                if float(moved @ moved) > 1e-12:
+                    self._updated(moved, before)
+                return True
+        return False
+
+    def _misfit(self) -> float:
+        return float(self.now @ self.now) / max(1, len(self.now) - len(self.unknowns))
+
+    def _drop_hopeless(self) -> None:
+        """Give up at once what even a perfect fit would not tell."""
+        self._drop(lambda each, error: error / BEFORE[each.what] / HOPELESS, 1.0)
+
+    def _drop_unknown(self) -> bool:
+        """Give up what is known too badly, unless the log speaks against the scenario's value. True where any was."""
+
+        def excess(each: Unknown, error: float) -> float:
+            return 0.0 if self._contradicts(each, error) else self._excess(each, error)
+
+        return self._drop(excess, self._widening())
+
+    def _drop(self, excess: Callable[[Unknown, float], float], widening: float) -> bool:
+        """Give up parameters, the worst one first, until no excess is above 1."""
+        dropped = False
+        while self.unknowns:
+            covariance = self._covariance()
+            errors = np.sqrt(np.diag(covariance)) * widening
+            found = [excess(each, float(error)) for each, error in zip(self.unknowns, errors, strict=True)]
+            worst = int(np.argmax(found))
+            if found[worst] <= 1.0:
+                break
+            dropped = True
+            self._give_up(worst, covariance)
+        if dropped and self.unknowns:
+            self.now = self._simulate(self.at, "without what cannot be told")
+        return dropped
+
+    def _contradicts(self, each: Unknown, error: float) -> bool:
+        return abs(self.at[each.name] - each.inner(each.start)) > CONTRADICTS * error
+
+    def _excess(self, each: Unknown, error: float) -> float:
+        limit = MOST_ERROR[each.what]
+        if each.what == "spread":
+            limit = max(limit, OF_SPREAD * self.at[each.name])
+        return float(error) / limit
+
+    def _give_up(self, place: int, covariance: Floats) -> None:
+        errors = np.sqrt(np.diag(covariance))
+        together = covariance[place] / (errors * errors[place])
+        others = [
+            (-abs(float(together[other])), each.name) for other, each in enumerate(self.unknowns)
+            if other != place and abs(float(together[other])) >= TOGETHER
+        ]  # fmt: skip
+        gone = self.unknowns.pop(place)
+        del self._slopes[gone.name]
+        self.solution.lost[gone.name] = [name for _, name in sorted(others)]
+
+    def _widening(self) -> float:
+        return float(max(1.0, self._misfit()) ** 0.5)
+
+    def _finished(self) -> Solution:
+        found = self.solution
+        found.values = self.values()
+        found.misfit = self._misfit()
+        found.residuals = self.now
+        if self.unknowns:
+            errors = np.sqrt(np.diag(self._covariance())) * self._widening()
+            found.errors = {each.name: float(error) for each, error in zip(self.unknowns, errors, strict=True)}
+        return found

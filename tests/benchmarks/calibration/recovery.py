@@ -1,0 +1,174 @@
+"""Does calibration recover what a log was made with? Three systems, ten seeds each, chosen in advance.
+
+A system is simulated at 20 to 40 % utilisation; what it did is written as a log (an access log with whole milliseconds,
+or rows). The same scenario with guessed demands is calibrated by the log alone; then both are simulated at 80 %, under
+the same draws, and the fitted one's response times are compared with the true one's.
+
+    python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.calibration import Options, calibrate
+from experiments.calibration.parameters import with_values
+from experiments.calibration.shapes import distribution_of
+from experiments.logs import read_logs
+from experiments.replay import Router
+from experiments.rows import open_rows
+from experiments.runner import Task, replicate, run
+from experiments.scenario import load_scenario
+from experiments.scenario.paths import at_path, heard, parse_path
+from experiments.scoring.observed import observe
+
+HERE = Path(__file__).parent
+SYSTEMS = ("cpu", "pool", "shared")
+SEEDS = tuple(range(101, 111))
+MEAN_WITHIN, P95_WITHIN = 0.05, 0.10
+AS_ACCESS_LOG = ("cpu", "pool")
+FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time'
+
+
+@dataclass
+class Recovery:
+    """How well one system was recovered from one log."""
+
+    system: str
+    seed: int
+    requests: int
+    mean_error: float
+    """Of the response time predicted at 80 %, relative."""
+    p95_error: float
+    misfit: float
+    simulations: int
+    inside: int
+    """True means that lie within their intervals, ..."""
+    told: int
+    """... of so many that have one."""
+    wall_s: float
+    found: dict[str, object]
+
+    @property
+    def passed(self) -> bool:
+        return abs(self.mean_error) <= MEAN_WITHIN and abs(self.p95_error) <= P95_WITHIN
+
+
+class _Kept:
+    """Rows in memory."""
+
+    steps = ()
+
+    def __init__(self) -> None:
+        self.parts: list[dict[str, object]] = []
+
+    def write(self, columns: dict[str, object]) -> None:
+        self.parts.append(columns)
+
+
+def access_log(rows: _Kept) -> str:
+    """The rows as nginx would have written them: stamped at the end, whole seconds, $request_time in milliseconds."""
+    lines = []
+    for part in rows.parts:
+        for t_s, user, latency_s, endpoint in zip(
+            part["t_s"], part["user"], part["latency_s"], part["endpoint"], strict=True
+        ):
+            if latency_s != latency_s:
+                continue
+            begin_ms, end_ms = int(t_s * 1000), int((t_s + latency_s) * 1000)
+            stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(1_700_000_000 + end_ms // 1000))
+            path = f"/api/items/{user}" if endpoint == "get-item" else "/api/items"
+            took = (end_ms - begin_ms) / 1000
+            lines.append((end_ms, f'10.0.0.{user % 250} - - [{stamp}] "GET {path} HTTP/1.1" 200 100 {took:.3f}'))
+    lines.sort(key=lambda line: line[0])
+    return "\n".join(line for _, line in lines) + "\n"
+
+
+def make_log(system: str, seed: int, folder: Path, settings: tuple[str, ...] = ()) -> tuple[Path, str | None]:
+    """The log of a run of the true system, and the format to state."""
+    truth = load_scenario(HERE / f"{system}.yaml", settings)
+    if system in AS_ACCESS_LOG:
+        kept = _Kept()
+        run(truth, seed=seed, replications=1, rows=kept)
+        log = folder / f"{system}-{seed}.log"
+        log.write_text(access_log(kept))
+        return log, FORMAT
+    log = folder / f"{system}-{seed}.csv"
+    with open_rows(log) as rows:
+        run(truth, seed=seed, replications=1, rows=rows)
+    return log, None
+
+
+def recover(system: str, seed: int, folder: Path, settings: tuple[str, ...] = ()) -> Recovery:
+    """Make a log, calibrate by it, predict 80 %. `settings` are for the log and shorten it."""
+    log, log_format = make_log(system, seed, folder, settings)
+    file = HERE / f"{system}.yaml"
+    guessed = load_scenario(file, (), "assumed")
+    observed = observe(read_logs([str(log)], format=log_format), log.name, Router(guessed.spec, []), guessed.spec)
+    began = time.perf_counter()
+    found = calibrate(guessed, observed, Options(), lambda share, text: None)
+    wall_s = time.perf_counter() - began
+    truth, busy = load_scenario(file), load_scenario(file, (), "busy")
+    fitted = with_values(busy.document, found.changes)
+    true_s, fitted_s = (latencies(spec.model_dump_json(), busy.spec.duration, seed) for spec in (busy.spec, fitted))
+    inside = told = 0
+    for finding in found.findings:
+        if finding.mean_s is not None and len(finding.paths) == 1:
+            value = at_path(truth.document, heard(parse_path(finding.paths[0]), truth.document))
+            told += 1
+            inside += finding.mean_s.low <= distribution_of(value)[1].mean <= finding.mean_s.high
+    values = {path: each for one in found.findings for path, each in zip(one.paths, one.after, strict=False)}
+    return Recovery(
+        system, seed, len(observed), float(fitted_s.mean() / true_s.mean() - 1),
+        float(np.quantile(fitted_s, 0.95) / np.quantile(true_s, 0.95) - 1), found.solution.misfit,
+        found.solution.simulations, inside, told, wall_s, values,
+    )  # fmt: skip
+
+
+def latencies(spec_json: str, duration_s: float, seed: int) -> np.ndarray:
+    """Response times of two replications at 80 %, without the first tenth."""
+    found = []
+    for replication in (0, 1):
+        kept = _Kept()
+        replicate(Task(spec_json, None, 5000 + seed, replication, duration_s, 0.0, 1e6), kept)
+        for part in kept.parts:
+            late = np.asarray(part["t_s"]) > duration_s / 10
+            values = np.asarray(part["latency_s"])[late]
+            found.append(values[np.isfinite(values)])
+    return np.concatenate(found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("systems", nargs="*", default=list(SYSTEMS))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    done = []
+    with tempfile.TemporaryDirectory() as folder:
+        for system in options.systems:
+            for seed in SEEDS[: options.seeds]:
+                done.append(recover(system, seed, Path(folder)))
+                each = done[-1]
+                print(
+                    f"{system:7} {seed} mean {each.mean_error:+.2%} p95 {each.p95_error:+.2%} misfit {each.misfit:.2f} "
+                    f"inside {each.inside}/{each.told} {each.simulations} simulations {each.wall_s:.0f} s {each.found}",
+                    flush=True,
+                )
+                if options.json:
+                    options.json.write_text(json.dumps([asdict(one) for one in done], indent=1))
+    failed = [each for each in done if not each.passed]
+    print(f"{len(done) - len(failed)} of {len(done)} within {MEAN_WITHIN:.0%} (mean) and {P95_WITHIN:.0%} (p95)")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
