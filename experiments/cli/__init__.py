@@ -9,6 +9,7 @@ import click
 from experiments.cli.calibrate import calibrate
 from experiments.cli.common import Commands, guarded, print_version
 from experiments.cli.dashboard import dashboard
+from experiments.cli.doctor import doctor
 from experiments.cli.explain import explain
 from experiments.cli.export import export
 from experiments.cli.import_ import import_
@@ -52,7 +53,7 @@ def windtunnel() -> None:
 
 
 for _command in (
-    scenarios, run, sweep, explain, dashboard, replay, templates, traffic, calibrate, score, new, import_, export, validate,
+    scenarios, run, sweep, explain, dashboard, replay, templates, traffic, calibrate, score, new, import_, doctor, export, validate,
 ):  # fmt: skip
     windtunnel.add_command(_command)
 

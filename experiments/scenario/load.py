@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ def load_scenario(name: str | Path, settings: Sequence[str] = (), variant: str |
     if path.suffix not in SUFFIXES:
         raise InputError(f"{said}: must end in .yaml, .yml or .json, got {shown(path.suffix or path.name)}. Rename it.")
     return _scenario(path.stem, path, read_document(path), tuple(settings), variant)
+
+
+def scenario_of(document: Mapping[str, Any], name: str) -> Scenario:
+    """A scenario that was made, not read from a file. Raises InputError."""
+    return _scenario(name, None, parse_document(json.dumps(document).encode(), f"{name}.json"), (), None)
 
 
 def _exists(path: Path) -> bool:

@@ -1,0 +1,60 @@
+"""What a rule finds, and what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from experiments.doctor.subject import Subject
+
+
+class Severity(IntEnum):
+    """How bad it is. note: worth knowing; warning: hurts in some situations; error: does not do what it says."""
+
+    NOTE = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Two runs that show what a finding claims: the scenario as it is, and with settings changed."""
+
+    settings: tuple[str, ...]
+    """`PATH=VALUE` each: the change that mends it."""
+    figure: str
+    """JSON pointer into the result that should move."""
+    before: tuple[str, ...] = ()
+    """Settings for both runs that bring the situation about, such as a fault or more users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    rule: str
+    severity: Severity
+    where: str
+    """`file:line`, or the path in the scenario where no file is known."""
+    path: str
+    """The path in the scenario; empty where files alone are concerned."""
+    what: str
+    """What stands there, in a sentence with its figures."""
+    why: str
+    """Why it matters here, with figures from this configuration."""
+    change: str
+    """What mends it, as one would write it."""
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something to look for."""
+
+    name: str
+    """Short and stable: users switch rules off by it."""
+    title: str
+    check: Callable[[Subject], Iterator[Finding]]

@@ -1,0 +1,17 @@
+"""The rules, one file for each kind of trouble. A rule yields findings and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.doctor.finding import Finding, Rule
+from experiments.doctor.rules import limits
+from experiments.doctor.subject import Subject
+
+RULES: tuple[Rule, ...] = (*limits.RULES,)
+
+
+def examine(subject: Subject, without: Sequence[str] = ()) -> list[Finding]:
+    """Everything that the rules find, the worst first, then in the order of the rules. `without`: rules left out."""
+    found = [finding for rule in RULES if rule.name not in without for finding in rule.check(subject)]
+    return sorted(found, key=lambda finding: -finding.severity)

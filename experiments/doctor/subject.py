@@ -1,0 +1,110 @@
+"""What the doctor looks at: a scenario, and the files it was made of where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.scenario.paths import format_path, parse_path
+from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, EndpointSpec, ServiceSpec, walk
+from models.system import SystemSpec
+
+if TYPE_CHECKING:
+    from experiments.deploy.deployment import Deployment
+    from experiments.deploy.setting import Setting
+    from experiments.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One deployment."""
+
+    name: str
+    spec: SystemSpec
+    places: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    """Where values were written, `file:line` by path: an entry speaks for everything below it, too."""
+    deployment: Deployment | None = None
+    """The files, for rules about what no scenario holds: log levels, health checks, alert rules."""
+    scenario: Scenario | None = None
+    """What can be run to prove a finding."""
+
+    @classmethod
+    def of_scenario(cls, scenario: Scenario) -> Subject:
+        """A scenario by itself. Places are the files that its provenance names, else its own lines."""
+        places = {tuple(str(part) for part in path): origin for path, origin in scenario.origins.items()}
+        for text, entry in scenario.provenance.items():
+            names = parse_path(text)
+            if entry.source == "file" and entry.ref and names[0] != "variants":
+                places[names] = entry.ref
+        return cls(scenario.name, scenario.spec, places, None, scenario)
+
+    def where(self, *path: str) -> str:
+        """Where the value at a path stands: the nearest place at it or around it, else the path itself."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return format_path(path)
+
+    @staticmethod
+    def path(*names: str) -> str:
+        return format_path(names)
+
+    # What rules ask for again and again
+
+    def endpoints(self) -> Iterator[tuple[str, ServiceSpec, str, EndpointSpec]]:
+        for service_name, service in self.spec.services.items():
+            for name, endpoint in service.endpoints.items():
+                yield service_name, service, name, endpoint
+
+    def steps(self, kind: type[Any]) -> Iterator[tuple[tuple[str, ...], ServiceSpec, Any]]:
+        """All steps of a kind: path, the service they belong to, the step."""
+        for service_name, service, name, endpoint in self.endpoints():
+            for step in walk(endpoint.steps):
+                if isinstance(step, kind):
+                    yield ("services", service_name, "endpoints", name, "steps", step.name), service, step
+
+    def cache_steps(self) -> Iterator[tuple[tuple[str, ...], ServiceSpec, CacheStepSpec]]:
+        yield from self.steps(CacheStepSpec)
+
+    def call_steps(self) -> Iterator[tuple[tuple[str, ...], ServiceSpec, CallStepSpec]]:
+        yield from self.steps(CallStepSpec)
+
+    def database_steps(self) -> Iterator[tuple[tuple[str, ...], ServiceSpec, DatabaseStepSpec]]:
+        yield from self.steps(DatabaseStepSpec)
+
+    def settings(self, *tail: str) -> Iterator[Setting]:
+        """Settings of the files whose key ends in these names, in relaxed spelling (`max-size` = `maxSize`)."""
+        if self.deployment is None:
+            return
+        wanted = [relaxed(name) for name in tail]
+        for setting in self.deployment.ledger.settings.values():
+            key = [relaxed(str(part)) for part in setting.key]
+            key = [piece for part in key for piece in part.split(".")]
+            if key[-len(wanted) :] == wanted:
+                yield setting
+
+
+def relaxed(name: str) -> str:
+    """Spring's relaxed spelling: letters and digits, in lower case, dots between the parts."""
+    return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")
+
+
+def folder_subject(
+    names: tuple[str, ...], assume: str | None, profiles: tuple[str, ...], env_files: tuple[str, ...],
+    settings: tuple[str, ...] = (),
+) -> Subject:  # fmt: skip
+    """The deployment in a folder or in files. Raises InputError where no scenario can be made of it."""
+    from experiments.cli.import_ import read_assumption
+    from experiments.deploy.assemble import assemble
+    from experiments.deploy.reading import read_deployment
+    from experiments.scenario.load import scenario_of
+
+    said = read_assumption(assume)
+    known = tuple(said.value.get("services", {})) if said is not None else ()
+    deployment = read_deployment(names, profiles=profiles, env_files=env_files, said=known)
+    assembled = assemble(deployment, said, str)
+    scenario = scenario_of(assembled.whole(), Path(names[0]).resolve().name).with_settings(settings)
+    places = {path: str(fact.place) for path, facts in assembled.facts.items() for fact in facts if fact.place}
+    return Subject(deployment.project or scenario.name, scenario.spec, places, deployment, scenario)
