@@ -125,6 +125,23 @@ def test_who_asks_comes_from_a_field_where_asked(small: Path, windtunnel: Comman
     assert (said.code, len(said.lines)) == (2, 1)
 
 
+def test_a_format_may_be_written_down(small: Path, windtunnel: Command) -> None:
+    log = small.parent / "custom.log"
+    log.write_text("".join(line.replace(" - - ", f" sess-{number % 3} ") for number, line in enumerate(LINES)))
+    written = '$remote_addr $cookie_session [$time_local] "$request" $status $body_bytes_sent'
+    result = replayed(windtunnel, log, small, "--format", written, "--user-from", "cookie_session")
+    assert (result["replay"]["users"], result["replay"]["ips"], result["replay"]["kept"]) == (3, 5, 200)
+
+
+def test_which_end_of_a_request_stamps_are_of_may_be_said(small: Path, windtunnel: Command) -> None:
+    log = small.parent / "timed.csv"
+    rows = "".join(f"2026-01-31T10:00:{second:02}.500Z,/api/1,{second % 3}\n" for second in range(10, 50))
+    log.write_text("time,path,duration\n" + rows)
+    spans = {end: replayed(windtunnel, log, small, "--stamp", end)["replay"]["span_s"] for end in ("begin", "end")}
+    assert spans["begin"] == pytest.approx(39, abs=0.1)
+    assert spans["end"] == pytest.approx(39 - 49 % 3 + 10 % 3, abs=0.1)
+
+
 def test_paths_are_said_by_an_openapi_file(log: Path, small: Path, windtunnel: Command) -> None:
     log.write_text("".join(line.replace("/api/", "/v1/things/") for line in LINES))
     assert replayed(windtunnel, log, small)["replay"]["assigned"] == 200
@@ -244,6 +261,8 @@ def test_logs_that_are_none_are_refused_in_one_line(
         (["--squeeze"], "--squeeze: must come with --load"),
         (["--from", "noon"], "--from: must be an instant, got 'noon'"),
         (["--to", "+0s"], "--from, --to: must leave at least one request, got none of 200"),
+        (["--user-from", "x"], "--field: must come with a format that names its fields, got 'user=x' with combined"),
+        (["--stamp", "end"], "--stamp: must come with a format that leaves open which end stamps are of, got 'end'"),
         (["--field", "path"], "--field: must be ROLE=FIELD, got 'path'"),
         (["--field", "user=a", "--user-from", "b"], "--user-from: must agree with --field, got 'b'"),
         (["--catch-all", "gte"], "--catch-all: must name a route of the scenario, got 'gte'. Did you mean get?"),
