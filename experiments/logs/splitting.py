@@ -9,21 +9,19 @@ Checked  tests/properties/test_logs_combined.py holds both ways against each oth
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from experiments.logs.batch import NS, Integers
 from experiments.logs.names import Names
+from experiments.logs.recent import Recent, Words, words_of
 from experiments.logs.source import Block
 from experiments.logs.stamps import clf_ns
 
 Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 _SPACE, _QUOTE, _BACKSLASH, _RETURN = 32, 34, 92, 13
@@ -56,6 +54,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._days: dict[bytes, int | None] = {}
+        self._names: Names | None = None
 
     def split(self, block: Block, names: Names) -> Split:
         """The lines that are without doubt. `names` grows by what stands in them."""
@@ -68,7 +67,7 @@ class Splitter:
         taken = np.flatnonzero(_is_plain(block.data, octets, starts, ends, at))
         if len(taken) < len(starts):
             starts, ends, at = starts[taken], ends[taken], [places[taken] for places in at]
-        words = np.ndarray((max(len(block.data) - 7, 0),), "<u8", block.data, strides=(1,))
+        words = words_of(block.data)
         good, at_ns = self._instants(block.data, words, at)
         good &= np.isin(words[at[6] + 1], _VERSIONS)
         status, is_status = _number(octets, at[7] + 1, at[8], 3)
@@ -77,7 +76,7 @@ class Splitter:
         if len(kept) < len(starts):
             taken, starts, at = taken[kept], starts[kept], [places[kept] for places in at]
             at_ns, status, size = at_ns[kept], status[kept], size[kept]
-        split = Split(taken, at_ns, *_names(block, octets, starts, at, names), status, size)
+        split = Split(taken, at_ns, *self._named(block.data, words, starts, at, names), status, size)
         known = split.target >= 0
         return split if known.all() else _part(split, known)
 
@@ -103,6 +102,20 @@ class Splitter:
         hour, minute, second = (_two_digits(time, place) for place in (0, 24, 48))
         good &= (hour <= 23) & (minute <= 59) & (second <= 60)
         return good, midnight + ((hour * 60 + minute) * 60 + np.minimum(second, 59)) * NS
+
+    def _named(
+        self, data: bytes, words: Words, starts: Integers, at: list[Integers], names: Names
+    ) -> tuple[Integers, Integers, Integers]:  # fmt: skip
+        """Numbers of targets, users and addresses."""
+        if names is not self._names:
+            self._names = names
+            self._requests, self._users, self._ips = Recent(7, 16), Recent(3, 16), Recent(2, 18)
+        target = self._requests.numbers(data, at[4] + 2, at[6], names.request)
+        if ((at[2] - at[1] == 2) & (words[at[1] + 1] & np.uint64(255) == ord("-"))).all():
+            user = np.full(len(starts), -1)
+        else:
+            user = self._users.numbers(data, at[1] + 1, at[2], names.users.index)
+        return target, user, self._ips.numbers(data, starts, at[0], names.ips.index)
 
     def _day(self, data: bytes, stamp: int, space: int) -> int | None:
         key = data[stamp : stamp + 12] + b"00:00:00 " + data[space + 1 : space + 6]
@@ -163,35 +176,6 @@ def _sizes(octets: Bytes, starts: Integers, ends: Integers) -> tuple[Integers, M
     size, good = _number(octets, starts, ends, _WIDEST_SIZE)
     is_none = (ends - starts == 1) & (octets[starts] == ord("-"))
     return np.where(is_none, -1, size), good | is_none
-
-
-def _names(
-    block: Block, octets: Bytes, starts: Integers, at: list[Integers], names: Names
-) -> tuple[Integers, Integers, Integers]:  # fmt: skip
-    """Numbers of targets, users and addresses: each distinct text of the block is looked up once."""
-    count = len(starts)
-    offsets = np.empty(6 * count + 1, np.int32)
-    for place, values in enumerate((starts, at[0], at[1] + 1, at[2], at[4] + 2, at[6])):
-        offsets[place:-1:6] = values
-    offsets[-1] = len(block.data)
-    texts = pa.BinaryArray.from_buffers(
-        pa.binary(), 6 * count, [None, pa.py_buffer(offsets), pa.py_buffer(block.data)]
-    )  # every other piece is what stands between two fields
-    target = _looked_up(texts, 4, names.request)
-    if ((at[2] - at[1] == 2) & (octets[at[1] + 1] == ord("-"))).all():
-        user = np.full(count, -1)
-    else:
-        user = _looked_up(texts, 2, names.users.index)
-    return target, user, _looked_up(texts, 0, names.ips.index)
-
-
-def _looked_up(texts: Any, place: int, number_of: Callable[[bytes], int]) -> Integers:
-    places = np.arange(place, len(texts), 6)
-    wanted = pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
-    encoded = texts.take(wanted).dictionary_encode()
-    distinct = [text.as_py() for text in encoded.dictionary]
-    numbers = np.fromiter(map(number_of, distinct), np.int64, len(distinct))
-    return numbers[np.frombuffer(encoded.indices.buffers()[1], np.int32, len(places))]
 
 
 def _part(split: Split, rows: Mask) -> Split:

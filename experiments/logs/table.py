@@ -76,6 +76,9 @@ class CsvTable(LineFormat):
 
     def _rows(self, block: Block, notes: Notes) -> Iterator[tuple[int, Row | None]]:
         lines = block.lines()
+        if (simple := self._simple(block, lines)) is not None:
+            yield from enumerate(simple)
+            return
         number = 0
         while number < len(lines):
             line = lines[number]
@@ -86,6 +89,22 @@ class CsvTable(LineFormat):
             yield number, row_of(line, self._separator)
             notes.headers += taken - 1
             number += taken
+
+    def _simple(self, block: Block, lines: list[bytes]) -> list[Row | None] | None:
+        """All rows at once, where every line is a row; None where some might not be."""
+        if b"\r" in block.data and any(b"\r" in line for line in lines):
+            return None
+        if b'"' in block.data and any(line.count(b'"') % 2 for line in lines):
+            return None
+        texts = block.data.decode("utf-8", "backslashreplace").split("\n")
+        texts.pop()
+        if b"\r" in block.data:
+            texts = [text.removesuffix("\r") for text in texts]
+        try:
+            rows = list(csv.reader(texts, delimiter=self._separator))
+        except csv.Error:
+            return None
+        return [row or None for row in rows] if len(rows) == len(lines) else None
 
 
 def _closed(lines: list[bytes], number: int) -> int:

@@ -1,0 +1,70 @@
+"""Numbers of texts that stand in a block, found for all of them at once where they have been met before.
+
+Models   Texts are compared as words of 8 bytes, which is exact: they hold no NUL, so that padding tells their length.
+         Each has one place in the table, from which it may be pushed out by another. What is not found there, or is too
+         long, is asked for one by one.
+Checked  tests/properties/test_logs_combined.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.logs.batch import Integers
+
+Words = npt.NDArray[np.uint64]
+
+_MASKS: Final = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
+_MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def words_of(data: bytes) -> Words:
+    """The 8 bytes from each place on, as one number."""
+    return np.ndarray((max(len(data) - 7, 0),), "<u8", data, strides=(1,))
+
+
+class Recent:
+    """Texts of at most 8 * `words` bytes that were met lately, with their numbers."""
+
+    def __init__(self, words: int, bits: int) -> None:
+        self._words = words
+        self._shift = np.uint64(64 - bits)
+        self._table = np.zeros((1 << bits, words + 1), np.uint64)
+        left = np.clip(np.arange(8 * words + 1)[:, None] - 8 * np.arange(words), 0, 8)
+        self._masks = _MASKS[left]
+        """By length: which bits of each word belong to the text."""
+
+    def numbers(
+        self, data: bytes, starts: Integers, ends: Integers, number_of: Callable[[bytes], int]
+    ) -> Integers:  # fmt: skip
+        """The numbers of the texts from `starts` to `ends`; none of them is empty."""
+        numbers = np.empty(len(starts), np.int64)
+        fitting = np.flatnonzero((ends - starts <= 8 * self._words) & (starts + 8 * self._words <= len(data)))
+        rows_at = np.ndarray((max(0, len(data) - 8 * self._words + 1), self._words), "<u8", data, strides=(1, 8))
+        keys = rows_at[starts[fitting]] & self._masks[(ends - starts)[fitting]]
+        places = self._places(keys)
+        rows = self._table[places]
+        found = rows[:, 0] == keys[:, 0]
+        for number in range(1, self._words):
+            found &= rows[:, number] == keys[:, number]
+        numbers[fitting] = rows[:, -1].view(np.int64)
+        is_new = np.ones(len(starts), bool)
+        is_new[fitting] = ~found
+        new = np.flatnonzero(is_new)
+        if len(new):
+            bounds = zip(starts[new].tolist(), ends[new].tolist(), strict=True)
+            numbers[new] = [number_of(data[start:end]) for start, end in bounds]
+            kept = np.flatnonzero(~found)
+            self._table[places[kept], :-1] = keys[kept]
+            self._table[places[kept], -1] = numbers[fitting[kept]].view(np.uint64)
+        return numbers
+
+    def _places(self, keys: Words) -> Words:
+        mixed = keys[:, 0] * _MIXER
+        for number in range(1, self._words):
+            mixed = (mixed ^ (mixed >> np.uint64(29)) ^ keys[:, number]) * _MIXER
+        return mixed >> self._shift
