@@ -35,7 +35,7 @@ test-compiled: compile ## the tests of what is compiled, compiled
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/properties tests/fidelity tests/theory \
 		tests/e2e/test_compilation.py $(ARGS)
 
-bench: $(INSTALLED) ## requests a second beside plain SimPy, as ratios within one run
+bench: $(INSTALLED) ## requests a second beside plain SimPy and other simulators (ARGS=--quick: a short one)
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 dashboard: $(INSTALLED) ## what-if sliders in the browser
@@ -51,7 +51,7 @@ lock: $(INSTALLED) ## compute requirements.lock anew from pyproject.toml (ARGS=-
 clean: ## remove the environment and what the tools left
 	rm -f sim/compiled.json
 	find sim models -name '*.so' -delete
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 with_uv = if command -v uv >/dev/null 2>&1; then uv $(1); else $(BIN)/uv $(1); fi
 
