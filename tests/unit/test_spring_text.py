@@ -8,7 +8,7 @@ from experiments.deploy.spring import values
 from experiments.deploy.spring.names import elements, from_environment, in_environment, name_of, original
 from experiments.deploy.spring.placeholders import BadPlaceholder, default_of, only_name, resolve
 from experiments.deploy.spring.profiles import BadExpression, accepts, expand
-from experiments.deploy.spring.properties_file import BadProperties, entries_of, escaped
+from experiments.deploy.spring.properties_file import BadProperties, entries_of
 
 SPELLINGS = [
     "spring.datasource.hikari.maximum-pool-size",
@@ -191,7 +191,6 @@ def test_a_properties_file() -> None:
     ]  # fmt: skip
     assert [TEXT[one.start : one.end] for one in entries[:3]] == ["1", "two words", "3"]
     assert TEXT[entries[9].start : entries[9].end] == "C:\\\\x"
-    assert escaped(" C:\\x") == "\\ C:\\\\x"
 
 
 def test_lines_end_as_they_like() -> None:

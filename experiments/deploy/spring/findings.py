@@ -28,21 +28,12 @@ def write_milliseconds(value: object, before: str) -> str:
     return values.write_duration(value, before if before.strip().isdecimal() else "0")
 
 
-def _write_word(value: object, _before: str) -> str:
-    text = str(value)
-    if not text.isprintable() or any(letter in text for letter in "#:{}[],&*!|>'\"%@`"):
-        raise ValueError("must be a plain word")
-    return text
-
-
 DURATION = Kind(values.duration, values.write_duration)
-SECONDS = Kind(partial(values.duration, bare="s"), partial(values.write_duration, bare="s"))
 MILLISECONDS = Kind(values.milliseconds_only, write_milliseconds)
 INTEGER = Kind(values.integer, values.write_integer)
 NUMBER = Kind(values.number, values.write_number)
 TRUTH = Kind(values.truth, values.write_truth)
 ENUM = Kind(values.enum, values.write_enum)
-WORD = Kind(values.word, _write_word)
 
 
 @dataclass(slots=True)

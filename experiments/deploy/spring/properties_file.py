@@ -113,9 +113,3 @@ def _unescaped(characters: list[tuple[str, int]], line: int) -> str:
         parts.append(chr(int(digits, 16)))
         at += 4
     return "".join(parts)
-
-
-def escaped(value: str) -> str:
-    """A value as a properties file would hold it on one line."""
-    text = value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-    return "\\" + text if text[:1] in (" ", "\f") else text

@@ -1,6 +1,6 @@
 """What Spring makes of a text where it wants a duration, a number or a list, and back in the same spelling.
 
-Models   Durations: `30s`, `PT30S`, a bare number in the unit the property has (milliseconds nearly everywhere).
+Models   Durations: `30s`, `PT30S`, a bare number of milliseconds.
          HikariCP's times and the gateway's connect-timeout are plain numbers of milliseconds: `30s` stops the start.
 Source   Spring Boot 2.7, DurationStyle; Spring's StringToCollectionConverter
 Checked  tests/unit/test_spring_text.py
@@ -25,11 +25,11 @@ _ISO: Final = re.compile(
 )
 
 
-def seconds(text: str, bare: str = "ms") -> Fraction:
-    """A duration; `bare`: the unit of a number without one. Raises ValueError."""
+def seconds(text: str) -> Fraction:
+    """A duration; a number without a unit is in milliseconds. Raises ValueError."""
     simple = _SIMPLE.fullmatch(text.strip())
     if simple:
-        return Fraction(simple[1]) * _UNITS[(simple[2] or bare).lower()]
+        return Fraction(simple[1]) * _UNITS[(simple[2] or "ms").lower()]
     iso = _ISO.fullmatch(text.strip())
     if iso is None or not any(iso.group(2, 3, 4, 5)):
         raise ValueError("must be a duration such as 30s, PT30S or 30000")
@@ -40,9 +40,9 @@ def seconds(text: str, bare: str = "ms") -> Fraction:
     return -total if iso[1] == "-" else total
 
 
-def duration(text: str, bare: str = "ms") -> str:
+def duration(text: str) -> str:
     """A duration in the scenario's words. Raises ValueError."""
-    exact = seconds(text, bare)
+    exact = seconds(text)
     if exact < 0:
         raise ValueError("must not be negative")
     return in_scenario(text, float(exact))
@@ -107,21 +107,21 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def write_duration(value: object, before: str, bare: str = "ms") -> str:
+def write_duration(value: object, before: str) -> str:
     """A duration of the scenario in the spelling that stood there: its unit, ISO 8601, or a bare number.
 
     Raises ValueError where the spelling cannot hold it.
     """
     exact = Fraction(repr(parse_duration(value)))
-    if before and exact == seconds(before, bare):
+    if before and exact == seconds(before):
         return before
     simple = _SIMPLE.fullmatch(before.strip())
     if simple is None and _ISO.fullmatch(before.strip()):
         return f"PT{_decimal(exact)}S"
     if simple and not simple[2]:
-        count = exact / _UNITS[bare]
+        count = exact / _UNITS["ms"]
         if count.denominator != 1:
-            raise ValueError(f"must be whole {bare}")
+            raise ValueError("must be whole ms")
         return str(int(count))
     unit = simple[2] if simple else "s"
     for candidate in (unit, "s", "ms", "us", "ns"):
