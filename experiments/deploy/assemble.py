@@ -19,7 +19,7 @@ from experiments.deploy.draft import Draft, Path, Source, assumed
 from experiments.deploy.fact import Fact
 from experiments.deploy.overlay import Overlay
 from experiments.deploy.place import Place
-from experiments.deploy.units import Unit, place_units
+from experiments.deploy.units import NOT_MODELLED_KINDS, Unit, place_units
 from experiments.errors import InputError
 from experiments.scenario.document import Document
 from experiments.scenario.load import validate
@@ -27,6 +27,7 @@ from experiments.scenario.paths import format_path, heard
 from experiments.scenario.schema import schema_of
 from experiments.scenario.settings import find
 from models.system import SystemSpec
+from sim.quantities import format_size, parse_size
 
 MACHINE = "host"
 
@@ -68,7 +69,9 @@ def assemble(
     for fact in deployment.facts:
         _take(draft, fact, remarks)
     _complete(draft, deployment, machine)
+    _fit_limits(draft)
     add_endpoints(draft, deployment, overlay)
+    _fit_connections(draft)
     add_routes(draft, deployment, overlay)
     add_traffic(draft, overlay)
     remarks += overlay.lay_over(draft)
@@ -118,13 +121,15 @@ def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> Non
             "cache": assumptions.CACHE, "database": assumptions.DATABASE,
         }[unit.role]  # fmt: skip
         _assume(draft, at, skeleton)
+    without_place: dict[str, Place] = {}
     for fact in unit.facts:
         if _fits(draft, (*at, *fact.path)):
             draft.take(fact, at)
         elif fact.source == "file" and fact.place is not None:
-            role = unit.role.replace("_", " ")
-            what = f"{format_path(fact.path)} of {unit.name}: not modelled for a {role}."
-            deployment.ledger.problem(fact.place, what)
+            without_place.setdefault(fact.path[0], fact.place)
+    for name, place in without_place.items():
+        role = unit.role.replace("_", " ")
+        deployment.ledger.problem(place, f"{name} of {unit.name}: not modelled for a {role}.")
 
 
 def _fits(draft: Draft, path: Path) -> bool:
@@ -176,10 +181,46 @@ def _complete(draft: Draft, deployment: Deployment, machine: str) -> None:
         draft.put(("gateway", "machine"), machine, assumed("Everything runs on one machine."))
         _assume(draft, ("gateway",), assumptions.GATEWAY)
     for unit in deployment.units:
+        if unit.role == "background" and unit.kind in NOT_MODELLED_KINDS:
+            what = f"{unit.name}: {NOT_MODELLED_KINDS[unit.kind]} is not modelled: it takes memory, and no request waits for it."
+            deployment.ledger.problem(unit.place, what)
         if unit.kind == "mysql":
             draft.put((*unit.at, "max_connections"), 151, Source("default", "MySQL 8: max_connections", "", 1))
             draft.put((*unit.at, "reserved_connections"), 0, Source("default", "MySQL 8: one is beside them", "", 1))
             deployment.ledger.problem(unit.place, f"{unit.name}: MySQL is read as a PostgreSQL with its limits.")
+
+
+def _fit_limits(draft: Draft) -> None:
+    """What is assumed of a container's memory has room under its limit: else it would be killed for an assumption."""
+    for path in [path for path in draft.facts if path[-2:] == ("limits", "memory")]:
+        at = path[:-2]
+        limit = parse_size(draft.value(*path))
+        name = "memory" if at[:1] == ("machines",) else "base_memory"
+        said = draft.source((*at, name))
+        if said is None or said.kind != "assumed" or not draft.has((*at, name)):
+            continue
+        most = limit * 2 // 5 if draft.has((*at, "jvm")) else limit * 3 // 5
+        if parse_size(draft.value(*at, name)) > most:
+            note = "What fits under its memory limit: docker stats on an idle container tells."
+            draft.put((*at, name), format_size(most >> 10 << 10), assumed(note))
+
+
+def _fit_connections(draft: Draft) -> None:
+    """What is assumed of a connection's memory has room under the database's limit, too."""
+    wanted: dict[str, int] = {}
+    for service in (draft.value("services") or {}).values():
+        for pool in (service.get("pools") or {}).values():
+            most = int(pool.get("maximum_pool_size") or 10) * int(service.get("replicas") or 1)
+            wanted[pool["database"]] = wanted.get(pool["database"], 0) + most
+    for name, connections in wanted.items():
+        at = ("databases", name)
+        limit = draft.value(*at, "limits", "memory")
+        if limit is None or draft.has((*at, "memory_per_connection")):
+            continue
+        room = (parse_size(limit) - parse_size(draft.value(*at, "base_memory"))) // (2 * connections)
+        if room < 5 << 20:
+            note = "What fits under its memory limit with every pool full: ps in the container tells."
+            draft.put((*at, "memory_per_connection"), format_size(max(room >> 10, 1) << 10), assumed(note))
 
 
 def _fit_machine(draft: Draft, machine: str, overlay: Overlay) -> None:

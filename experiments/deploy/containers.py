@@ -32,10 +32,54 @@ class ComposeFile:
 
     def __init__(self, text: Text, ledger: Ledger, variables: Mapping[str, str]) -> None:
         self.text, self.ledger, self.variables = text, ledger, variables
+        self._offsets: dict[tuple[str | int, ...], int] = {}
         documents = documents_of(text)
         self.top = documents[0] if documents else None
         self.settings: dict[tuple[str | int, ...], Setting] = {}
+        self._missing: dict[str, list[Place]] = {}
         self._walk((), self.top)
+        for name, places in self._missing.items():
+            more = f" ({len(places)} places)" if len(places) > 1 else ""
+            what = f"nothing gives ${{{name}}} a value{more}. Put it into .env, or name a file with --env-file."
+            ledger.problem(places[0], what)
+
+    def override(self, other: ComposeFile) -> None:
+        """Lay another file over this one: mappings are merged, lists go on, a command is replaced."""
+        for key in ("command", "entrypoint"):
+            for name in other.names("services"):
+                if other.get("services", name, key) is not None or other.names("services", name, key):
+                    self._hide("services", name, key)
+        for key, setting in other.settings.items():
+            place = next((n for n, part in enumerate(key) if isinstance(part, int)), None)
+            if place is not None:
+                known = self.names(*key[:place])
+                base = [int(one) for one in known if one.isdecimal()] if known else []
+                offset = self._offsets.setdefault(key[:place], max(base, default=-1) + 1)
+                key = (*key[:place], int(key[place]) + offset, *key[place + 1 :])
+            before = self.settings.get(key)
+            if before is not None:
+                self.ledger.harmless(before, f"replaced in {other.text.file}")
+            self.settings[key] = setting
+
+    def _hide(self, *key: str) -> None:
+        for full in [full for full in self.settings if full[: len(key)] == key]:
+            self.ledger.harmless(self.settings.pop(full), "replaced by a file that is laid over it")
+
+    def extend(self) -> None:
+        """Give services what they say they have from another one of the file."""
+        for name in self.names("services"):
+            base = self.get("services", name, "extends", "service") or self.get("services", name, "extends")
+            file = self.get("services", name, "extends", "file")
+            if base is None:
+                continue
+            other = str(base.value)
+            if file is not None or not self.names("services", other) or self.names("services", other, "extends"):
+                self.ledger.problem(base.place, f"{name}: extends {other}, which is not read: only services of this file that extend none are.")
+                continue
+            self.ledger.models(base)
+            for rest, setting in list(self.below("services", other)):
+                if not any(full[:3] == ("services", name, rest[0]) and not _merges(str(rest[0])) for full in self.settings):
+                    self.settings.setdefault(("services", name, *rest), setting)
 
     def _walk(self, key: tuple[str | int, ...], node: Node | None) -> None:
         pending: list[tuple[tuple[str | int, ...], Node | None]] = [(key, node)]
@@ -66,7 +110,7 @@ class ComposeFile:
                     return match[3]
                 if sign.endswith("+"):
                     return ""
-                self.ledger.problem(place, f"nothing gives ${{{name}}} a value. Put it into .env, or name a file with --env-file.")
+                self._missing.setdefault(name, []).append(place)
                 return ""
             return match[3] if sign.endswith("+") else found
 
@@ -84,6 +128,11 @@ class ComposeFile:
 
     def models(self, setting: Setting) -> None:
         self.ledger.models(setting)
+
+
+def _merges(key: str) -> bool:
+    """Whether what an extended service says of it and what the service itself says go together."""
+    return key in ("deploy", "environment", "healthcheck", "labels")
 
 
 def _entries(node: MappingNode) -> list[tuple[str, Node]]:

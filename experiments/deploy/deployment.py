@@ -113,7 +113,9 @@ class Deployment:
         """Say what is missing where no scenario can be made. Raises InputError."""
         if next(self.of_role("service"), None) is not None:
             return
-        kinds = ", ".join(f"{name} ({kind})" for name, kind in sorted(self.files.items())[:8]) or "nothing that is known"
+        found = [f"{name} ({kind})" for name, kind in sorted(self.files.items())]
+        found += [f"{name} ({why})" for name, why in sorted(self.unread.items())]
+        kinds = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "") or "no files"
         roles = ", ".join(f"{unit.name} ({unit.role})" for unit in self.units[:8])
         raise InputError(
             f"{self.folder.root.name or '.'}: must describe at least one service, got {kinds}"

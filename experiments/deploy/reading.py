@@ -9,6 +9,7 @@ Checked  tests/unit/test_deploy_deployment.py, tests/properties/test_import_fuzz
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,6 +48,10 @@ def read_deployment(
     files = [file for file in (wanted or folder.files())]
     for file in _compose_files(deployment, files):
         compose = ComposeFile(folder.read(file), ledger, variables)
+        for over in _overrides(file, files):
+            compose.override(ComposeFile(folder.read(over), ledger, variables))
+            deployment.files[over] = f"Compose, laid over {file}"
+        compose.extend()
         deployment.units += units_of(compose, folder, profiles)
         deployment.files[file] = "Compose"
         project = compose.get("name")
@@ -122,9 +127,13 @@ def _compose_files(deployment: Deployment, files: Sequence[str]) -> Iterator[str
             return
 
 
-def _looks_like_compose(deployment: Deployment, file: str) -> bool:
-    import re
+def _overrides(file: str, files: Sequence[str]) -> list[str]:
+    """What Compose lays over a file without being asked."""
+    stem, end = posixpath.splitext(file)
+    return [name for name in (f"{stem}.override{one}" for one in dict.fromkeys((end, *YAML))) if name in files][:1]
 
+
+def _looks_like_compose(deployment: Deployment, file: str) -> bool:
     try:
         text = deployment.folder.read(file).text
     except InputError:
@@ -342,7 +351,10 @@ def _rest(deployment: Deployment, files: Sequence[str]) -> None:
             deployment.unread[file] = "no file of settings"
             continue
         try:
-            deployment.folder.read(file)
-            deployment.unread[file] = "nothing here is known to read it"
+            text = deployment.folder.read(file).text
+            kind = re.search(r"(?m)^kind:\s*(\w+)", text) if file.endswith(YAML) else None
+            deployment.unread[file] = (
+                f"a Kubernetes {kind[1]}: not read" if kind else "nothing here is known to read it"
+            )  # fmt: skip
         except InputError as error:
             deployment.unread[file] = error.lines[0]

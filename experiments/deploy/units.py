@@ -58,16 +58,17 @@ class Unit:
 
 
 _KINDS: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
-    ("postgres", "database", ("postgres", "postgresql", "postgis", "timescaledb", "pgvector", "accounts-db", "ledger-db")),
+    ("postgres", "database", ("postgres", "postgresql", "postgis", "timescaledb", "pgvector")),
     ("mysql", "database", ("mysql", "mariadb", "percona", "mysql-server")),
     ("redis", "cache", ("redis", "valkey", "redis-stack", "redis-stack-server", "keydb")),
     ("nginx", "load_balancer", ("nginx", "nginx-unprivileged", "openresty")),
 )
 _RESIDENTS = (
-    "prometheus", "grafana", "alertmanager", "node-exporter", "cadvisor", "loki", "promtail", "tempo", "jaeger", "all-in-one",
-    "zipkin", "opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "kibana", "elasticsearch",
+    "prometheus", "grafana", "alertmanager", "node-exporter", "cadvisor", "loki", "promtail", "tempo", "jaeger",
+    "all-in-one", "zipkin", "opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "kibana", "elasticsearch",
     "opensearch", "fluentd", "fluent-bit", "logstash", "filebeat", "rabbitmq", "kafka", "cp-kafka", "zookeeper",
-    "cp-zookeeper", "mongo", "mongodb", "memcached", "consul", "vault", "etcd", "flagd", "pgadmin4", "adminer", "redis-exporter",
+    "cp-zookeeper", "mongo", "mongodb", "memcached", "consul", "vault", "etcd", "flagd", "pgadmin4", "adminer",
+    "redis-exporter",
     "postgres-exporter", "redis_exporter", "postgres_exporter", "nginx-prometheus-exporter", "blackbox-exporter", "minio",
     "swagger-ui", "mailhog", "mailpit", "watchtower", "portainer", "autoheal", "influxdb", "cassandra", "neo4j", "nats",
 )  # fmt: skip
@@ -75,10 +76,19 @@ _HELPER_NAMES = re.compile(
     r"(?:.*[-_])?(?:config(?:-server)?|discovery(?:-server)?|eureka|registry|admin-server|monitoring|turbine(?:-.*)?|"
     r"load-?(?:gen(?:erator)?|test)?|locust|k6|user-sim|auth-db|tracing(?:-server)?|zipkin|dashboard|flagd-ui)(?:[-_]ui)?"
 )
-_GATEWAY_NAMES = re.compile(r"(?:api[-_]?)?gateway(?:[-_]service)?|edge[-_](?:service|router|server)|front-?proxy|frontend-proxy")
+_GATEWAY_NAMES = re.compile(
+    r"(?:api[-_]?)?gateway(?:[-_]service)?|edge[-_](?:service|router|server)|front-?proxy|frontend-proxy"
+)
+_STORE_NAMES = re.compile(r".+[-_]db|.*database|db")
+_TELLING_PARTS = {
+    "mongodb", "mongo", "mysql", "mariadb", "postgres", "postgresql", "redis", "valkey", "rabbitmq", "kafka", "grafana",
+    "prometheus", "jaeger", "zipkin", "elasticsearch", "memcached", "opensearch",
+}  # fmt: skip
+_OWN_WORDS = {"service", "svc", "consumer", "producer", "worker", "api", "app", "client", "gateway", "exporter", "web"}
 NOT_MODELLED_KINDS = {
     "mongo": "MongoDB", "mongodb": "MongoDB", "rabbitmq": "RabbitMQ", "kafka": "Kafka", "cp-kafka": "Kafka",
     "memcached": "Memcached", "elasticsearch": "Elasticsearch", "cassandra": "Cassandra", "nats": "NATS",
+    "store": "its store",
 }  # fmt: skip
 """Images that serve requests in the real system and only take memory here."""
 
@@ -91,20 +101,32 @@ def image_name(image: str) -> str:
 
 def guess_role(unit: Unit) -> None:
     """Say what a container is, as far as its image and name tell."""
-    name = image_name(unit.image)
-    plain = name.removesuffix("-alpine")
-    for kind, role, images in _KINDS:
-        if plain in images:
-            unit.kind, unit.role, unit.why = kind, role, f"its image {name}"
-            return
-    if plain in _RESIDENTS:
-        unit.kind, unit.role, unit.why = plain, "background", f"its image {name}"
-    elif _HELPER_NAMES.fullmatch(unit.name.lower()):
+    for what, name in (("image", image_name(unit.image).removesuffix("-alpine")), ("name", unit.name.lower())):
+        for plain in dict.fromkeys((name, *_parts(name))):
+            known = next(((kind, role) for kind, role, images in _KINDS if plain in images), None)
+            if known is None and plain in _RESIDENTS:
+                known = (plain, "background")
+            if known is not None:
+                unit.kind, unit.role = known
+                unit.why = f"its {what} {name}"
+                return
+    lower = unit.name.lower()
+    if _HELPER_NAMES.fullmatch(lower):
         unit.role, unit.why = "background", "its name"
-    elif _GATEWAY_NAMES.fullmatch(unit.name.lower()):
+    elif _STORE_NAMES.fullmatch(lower):
+        unit.kind, unit.role, unit.why = "store", "background", "its name: a store that is not modelled"
+    elif _GATEWAY_NAMES.fullmatch(lower):
         unit.role, unit.why = "gateway", "its name"
     else:
         unit.role, unit.why = "service", "no image that is known: the team's own"
+
+
+def _parts(name: str) -> list[str]:
+    """What `rs-mongodb`, `valkey-cart` and `prometheus-server` may be called after; never a service of the team's."""
+    parts = re.split("[-_]", name)
+    if len(parts) != 2 or set(parts) & _OWN_WORDS:
+        return []
+    return [part for part in parts if part in _TELLING_PARTS]
 
 
 def place_units(units: Iterable[Unit], machine: str) -> None:
