@@ -33,6 +33,7 @@ class Counts:
 
     name = NAME
     resolution_ns = NS
+    leaves_open: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self._second = 0

@@ -61,6 +61,9 @@ _UNIT_OF: Final = {"m": "ms", "u": "us", "n": "ns", "s": "s"}
 _DURATIONS: Final = ("response", "upstream", "connect")
 _NESTED: Final = 100
 
+OPEN: Final = frozenset({"fields", "stamp"})
+"""What a format whose fields are guessed leaves open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:

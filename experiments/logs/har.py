@@ -38,6 +38,7 @@ class Har:
 
     name = NAME
     resolution_ns = NS // 1000
+    leaves_open: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         uses = [Use("time"), Use("response", "ms"), Use("method"), Use("path"), Use("status"), Use("bytes"),

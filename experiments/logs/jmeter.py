@@ -52,6 +52,7 @@ def from_lines(lines: Sequence[bytes], at_end: bool | None, is_stated: bool = Fa
         guess.uses["label"] = Use("name")
     table = CsvTable("JMeter's CSV", header, separator, guess, _Requests(header))
     table.name = CSV_NAME
+    table.leaves_open = frozenset({"stamp"})
     return table
 
 
@@ -73,6 +74,7 @@ class JmeterXml:
 
     name = XML_NAME
     resolution_ns = NS // 1000
+    leaves_open = frozenset({"stamp"})
 
     def __init__(self, at_end: bool | None) -> None:
         uses = [Use("time", "ms"), Use("response", "ms"), Use("status"), Use("user"), Use("bytes"),

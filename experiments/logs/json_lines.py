@@ -15,13 +15,15 @@ from typing import Any, Final
 from experiments.errors import InputError
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, instant_of
-from experiments.logs.guessing import Guess, guessed
+from experiments.logs.guessing import OPEN, Guess, guessed
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
 
 NAME: Final = "json"
 _DEEPEST: Final = 3
+_CONTAINERS: Final = frozenset((dict, list))
+_decoded = json.JSONDecoder().decode
 
 Object = dict[str, Any]
 Path = tuple[str, ...]
@@ -69,7 +71,7 @@ class JsonLines(LineFormat):
             numbers.append(number)
             for key, path, append in takes:
                 found = value.get(key) if key is not None else _at(value, path)
-                append(None if isinstance(found, dict | list) else found)
+                append(None if found.__class__ in _CONTAINERS else found)
         yield batch_of_rows(block, notes, self._fields, numbers, columns, bad)
 
 
@@ -82,7 +84,9 @@ def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool |
     guess = guessed(samples, fields, at_end)
     if not guess.has_time:
         raise InputError(f"--field time: must be told, got no field that is one. Fields: {listed(samples)}.")
-    return JsonLines("JSON lines", guess, [_path(name, samples) for name in guess.uses])
+    found = JsonLines("JSON lines", guess, [_path(name, samples) for name in guess.uses])
+    found.leaves_open = OPEN
+    return found
 
 
 def object_of(line: bytes) -> Object | None:
@@ -90,10 +94,10 @@ def object_of(line: bytes) -> Object | None:
     if not line.lstrip().startswith(b"{"):
         return None
     try:
-        value = json.loads(line)
+        value = _decoded(line.decode())
     except (ValueError, RecursionError):
         try:
-            value = json.loads(line.decode("latin-1"))  # a name in another encoding does not make a request bad
+            value = _decoded(line.decode("latin-1"))  # a name in another encoding does not make a request bad
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None

@@ -18,6 +18,7 @@ class LineFormat(ABC):
 
     name: str
     resolution_ns: int
+    leaves_open: frozenset[str] = frozenset()
 
     @abstractmethod
     def describe(self) -> str:

@@ -81,6 +81,9 @@ class Format(Protocol):
     resolution_ns: int
     """How exact its stamps are."""
 
+    leaves_open: frozenset[str]
+    """What can be said about it: `fields` (which of its fields is what), `stamp` (which end stamps are of)."""
+
     def describe(self) -> str:
         """In words: the format, and what of it is used."""
         ...

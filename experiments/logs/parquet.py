@@ -17,7 +17,7 @@ from experiments.errors import InputError, shown
 from experiments.logs import windtunnel
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of, resolution_of
-from experiments.logs.guessing import Guess, guessed
+from experiments.logs.guessing import OPEN, Guess, guessed
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Source
 
@@ -38,10 +38,12 @@ class Parquet:
         samples = {} if first is None else {name: list(_values(column)) for name, column in _columns(first)}
         self._guess = _with_units(guessed(samples, fields, at_end), file.schema_arrow)
         self._title = "Parquet"
+        self.leaves_open = OPEN
         self._only: str | None = None
         if not fields and windtunnel.is_header(list(samples)):
             self._guess = windtunnel.guess_of(list(samples))
             self._title = "Windtunnel's own rows in Parquet"
+            self.leaves_open = frozenset()
             self._only = windtunnel.REPLICATION if windtunnel.REPLICATION in samples else None
         if not self._guess.has_time:
             raise InputError(f"--field time: must be told, got no column that is one. Columns: {listed(samples)}.")

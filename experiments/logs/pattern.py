@@ -44,6 +44,7 @@ class PatternFormat(LineFormat):
     ) -> None:  # fmt: skip
         self.name = name
         self.resolution_ns = NS
+        self.leaves_open = frozenset({"fields"})
         self._title = title
         self._unescaped = unescaped
         used = _used(parts)

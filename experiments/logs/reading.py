@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
-from experiments.errors import InputError
+from experiments.errors import InputError, shown
 from experiments.logs.batch import Batch, joined
 from experiments.logs.detection import detected, first_lines, stated
 from experiments.logs.lines import LineFormat
@@ -65,6 +65,7 @@ class Reading:
             self._format, why = detected(sources[0], fields, at_end)
         else:
             self._format, why = stated(format_name, sources[0], fields, at_end)
+        _refuse_what_is_not_open(self._format, fields, stamp)
         self.format = f"{self._format.describe()}; {why}"
         """The format in words, and how it was told."""
         self.format_name = self._format.name
@@ -147,6 +148,21 @@ class Reading:
             return f"{name}: must have requests, got an empty log. Is it the right file?"
         lines = f"{self.lines} line{'s' * (self.lines > 1)}"
         return f"{name}: must be in the format {self.format_name}, got {lines} of something else: {self.bad_shown[0]}."
+
+
+def _refuse_what_is_not_open(kind: Format, fields: Mapping[str, str], stamp: str | None) -> None:
+    """What is said of a format that leaves it not open would change nothing."""
+    if fields and "fields" not in kind.leaves_open:
+        role, name = next(iter(fields.items()))
+        raise InputError(
+            f"--field: must come with a format that names its fields, got {shown(f'{role}={name}')} with {kind.name}. "
+            "Write the log's own format down in --format, e.g. nginx's log_format."
+        )
+    if stamp is not None and "stamp" not in kind.leaves_open:
+        raise InputError(
+            f"--stamp: must come with a format that leaves open which end stamps are of, got {shown(stamp)} with "
+            f"{kind.name}. Remove it."
+        )
 
 
 class _Meter:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from experiments.errors import InputError
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of
-from experiments.logs.guessing import Guess, guessed
+from experiments.logs.guessing import OPEN, Guess, guessed
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
@@ -163,7 +163,9 @@ def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool |
     if not guess.has_time:
         raise InputError(f"--field time: must be told, got no column that is one. Columns: {listed(header)}.")
     words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    return CsvTable(f"CSV with {words[separator]}", header, separator, guess)
+    table = CsvTable(f"CSV with {words[separator]}", header, separator, guess)
+    table.leaves_open = OPEN
+    return table
 
 
 def fixed(uses: Mapping[str, Use], header: Row, at_end: bool) -> Guess:

@@ -65,6 +65,7 @@ class Wrapped(LineFormat):
 
     def __init__(self, title: str, inner: LineFormat) -> None:
         self.name = inner.name
+        self.leaves_open = inner.leaves_open
         self._title = title
         self._unwrap = KINDS[title]
         self._inner = inner

@@ -110,6 +110,30 @@ def test_a_format_that_is_stated_wrongly_is_refused(name: str, part: str, tmp_pa
     assert caught.value.lines[0].isprintable()
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "part"),
+    [
+        (
+            line(),
+            {"fields": {"user": "x"}},
+            "--field: must come with a format that names its fields, got 'user=x' with comb",
+        ),
+        (
+            line(),
+            {"stamp": "end"},
+            "--stamp: must come with a format that leaves open which end stamps are of, got 'end'",
+        ),
+        (line(), {"stamp": "end", "format": '%h %l %u %t "%r" %s %b "%{a}i" "%{b}i"'}, "--stamp: must come with"),
+        ("1 2 3\n", {"fields": {"time": "x"}}, "--field: must come with"),
+        ("t_s,endpoint\n0.5,get\n", {"stamp": "end"}, "--stamp: must come with"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(data: str, options: Any, part: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_logs([log_of(tmp_path, data)], **options)
+    assert part in caught.value.lines[0]
+
+
 # several files, standard input
 
 
