@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from experiments.deploy.fact import Fact
 from experiments.deploy.setting import Ledger
 from experiments.deploy.source import Folder
 from experiments.deploy.spring import SpringReading, read_spring
+from sim.quantities import parse_duration
 
 VALID = b"""# caf\xc3\xa9 \xf0\x9f\x8d\xb0
 spring:
@@ -158,3 +160,53 @@ def test_hostile_files_end(name: str) -> None:
         assert reading is not None and reading.port == 80
     if name == "latin-1":
         assert "0xe9" in str(ledger.problems)
+
+
+SERVICE = b"""server: {tomcat.threads.max: "50", shutdown: graceful}
+spring:
+  datasource: {url: "jdbc:postgresql://db/x", hikari: {maximumPoolSize: "${POOL:10}", connection-timeout: 30000}}
+  redis: {host: r, timeout: PT2S}
+  cache: {cache-names: a, redis.time-to-live: 10m}
+resilience4j.circuitbreaker:
+  configs.default.slow-call-duration-threshold: 90s
+  instances.x: {sliding-window-size: 20, failure-rate-threshold: 12.5}
+"""
+durations = st.builds(
+    lambda count, unit: f"{count}{unit}", st.integers(1, 5000), st.sampled_from(["ms", "s", "m", "h"])
+)
+counts = st.integers(1, 10_000)
+
+
+def meant(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+@settings(max_examples=60)
+@given(
+    st.fixed_dictionaries(
+        {
+            "threads": counts, "maximum_pool_size": counts, "sliding_window_size": counts,
+            "minimum_number_of_calls": counts, "failure_rate_threshold": st.sampled_from([1, 33.3, 99.99, 100]),
+            "graceful": st.booleans(),
+            "connection_timeout": durations, "idle_timeout": durations, "command_timeout": durations, "ttl": durations,
+            "slow_call_duration_threshold": durations, "wait_duration_in_open_state": durations,
+        }
+    )
+)  # fmt: skip
+def test_what_is_written_is_read_again(wanted: dict[str, object]) -> None:
+    """What stood there is changed where it stood; what did not gets a line of its own."""
+
+    def facts_of(data: bytes) -> list[Fact]:
+        reading, ledger = check({"application.yml": data})
+        assert reading is not None and not ledger.problems
+        return [*reading.facts, *reading.guards["x"].facts]
+
+    text = SERVICE.decode()
+    facts = [fact for fact in facts_of(SERVICE) if fact.path[-1] in wanted and fact.write and fact.place]
+    for fact in sorted(facts, key=lambda one: one.place.start if one.place else 0, reverse=True):
+        assert fact.place is not None and fact.write is not None
+        text = text[: fact.place.start] + fact.write(wanted[fact.path[-1]]) + text[fact.place.end :]
+    again = {fact.path[-1]: fact for fact in facts_of(text.encode()) if fact.path[-1] in wanted}
+    assert {name: meant(fact.value) for name, fact in again.items()} == {
+        name: meant(one) for name, one in wanted.items()
+    }

@@ -118,6 +118,14 @@ def test_imports(tmp_path: Path) -> None:
     assert "gone.yml" not in problems(ledger)
 
 
+def test_imports_from_the_environment(tmp_path: Path) -> None:
+    files = {"application.yml": f"{KEY}: 1\n", "more.yml": f"{KEY}: 2\n"}
+    environment = {"SPRING_CONFIG_IMPORT": "optional:configserver:http://c,file:./more.yml,file:./gone.yml"}
+    reading, ledger = read(tmp_path, files, environment=environment)
+    assert threads(reading) == 2
+    assert "imports file:./gone.yml" in problems(ledger)
+
+
 def test_a_configuration_repository(tmp_path: Path) -> None:
     files = {
         "app/application.yml": (

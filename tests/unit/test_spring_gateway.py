@@ -233,6 +233,24 @@ def test_filters_that_cannot_be_modelled(tmp_path: Path, filters: str, said: str
     assert "application.yml:2" in problems(ledger)
 
 
+@pytest.mark.parametrize(
+    ("bean", "key"),
+    [
+        ("#{@ipKeyResolver}", "ip"),
+        ("#{@remoteAddrKeyResolver}", "ip"),
+        ("#{@userKeyResolver}", "user"),
+        ("#{@principalNameKeyResolver}", "user"),
+        ("#{@globalKeyResolver}", "global"),
+        ("#{@strange}", "user"),
+    ],
+)
+def test_whose_requests_share_a_bucket(tmp_path: Path, bean: str, key: str) -> None:
+    limit = f"{{bucket4j-rate-limiter: {{capacity: 5, refillPeriod: 1s}}, key-resolver: '{bean}'}}"
+    reading, _ = read(tmp_path, f"{OLD}.default-filters:\n- {{name: RequestRateLimiter, args: {limit}}}\n")
+    fact = next(fact for fact in reading.facts if fact.path[-1] == "key")
+    assert (fact.value, fact.source) == (key, "assumed" if bean == "#{@strange}" else "file")
+
+
 def test_other_predicates_and_discovery_are_reported(tmp_path: Path) -> None:
     text = (
         f"{OLD}:\n  discovery.locator.enabled: true\n  httpclient: {{connect-timeout: 100, pool.type: DISABLED}}\n"

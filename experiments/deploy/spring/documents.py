@@ -71,6 +71,8 @@ class Loader:
             self._read_group(group, names)
         if repository:
             self._read_group(repository, ("application", self._application_name(name)))
+        for location in listed(self._variable("spring.config.import") or ""):
+            self._import_one(location, Place("environment: SPRING_CONFIG_IMPORT", 1, 0, 0), ("",))
         return self.loaded
 
     # which profiles

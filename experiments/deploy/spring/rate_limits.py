@@ -16,7 +16,7 @@ from experiments.deploy.spring.properties import Value
 from sim.quantities import format_duration, parse_rate
 
 _KEYS = (
-    ("ip", ("ip", "remoteaddr", "remoteaddress", "address", "hostaddress", "client")),
+    ("ip", ("ip", "addr", "address", "host", "clientip")),
     ("user", ("user", "principal", "apikey", "token", "account", "customer", "session", "tenant")),
     ("global", ("global", "all", "fixed", "constant", "shared", "common", "path", "single")),
 )
