@@ -81,11 +81,13 @@ class Endpoints:
             self._sampled = sum(len(part[0]) for part in self._sample)
 
     def by_path(self) -> Integers:
-        """Requests of every path, whatever the method: reading and changing a thing are about the same thing."""
-        numbers: dict[str, int] = {}
-        known = len(self.by_target)
-        path = np.array([numbers.setdefault(path, len(numbers)) for _, path in self._names.targets[:known]], np.int64)
-        return np.bincount(path, weights=self.by_target).astype(np.int64) if known else self.by_target
+        """Requests of every path, whatever the method: reading and changing a thing are about the same thing. Names
+        that a log has instead of paths are those of endpoints, and not among them."""
+        requests: dict[str, int] = {}
+        for (_, path), count in zip(self._names.targets, self.by_target.tolist(), strict=False):
+            if path.startswith("/"):
+                requests[path] = requests.get(path, 0) + count
+        return np.fromiter(requests.values(), np.int64, len(requests))
 
     def as_list(self) -> list[dict[str, Any]]:
         """Figures for the result, the most asked for first."""

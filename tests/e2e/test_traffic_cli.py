@@ -173,3 +173,20 @@ def test_routes_need_paths_to_be_exported(small: Path, windtunnel: Command) -> N
     assert (said.code, said.lines) == (
         2, ["routes.get.path: must be a URL path to be exported, got none. Set it, e.g. /api/places/{id}."],
     )  # fmt: skip
+
+
+def test_a_limit_refuses_of_a_log_what_it_refused_in_the_run_that_wrote_it(tmp_path: Path, windtunnel: Command) -> None:
+    rows = tmp_path / "rows.csv"
+    settings = ("warm_up=0s", "duration=2m", "gateway.rate_limits.per_ip={kind: sliding_log, key: ip, limit: 60/30s}")
+    run = ("maltan/early", "--variant", "shared-ip", "--replications", 1)
+    arguments = [argument for setting in settings for argument in ("--set", setting)]
+    result = json.loads(windtunnel("run", *run, *arguments, "--requests", rows, "--json").out)
+    limited = result["requests"]["refused"]["rate_limited"]
+    assert limited > 100
+    limits = ("--limit", "ip 60/30s sliding_log", "--limit", "user 100/60s")
+    document = json.loads(windtunnel("traffic", rows, *limits, "--json").out)
+    assert [limit["refused"] for limit in document["limits"]] == [limited, 0]
+    assert document["status"]["429"] == limited
+    assert document["who"]["users_per_ip"]["mean"] == 10
+    think = 0.95 * 2 + 0.05 * 10
+    assert document["sessions"]["think_s"]["mean_s"] == pytest.approx(think, rel=0.1)
