@@ -2,7 +2,7 @@
 
 Models   The first request that is replayed comes at 0 (its stamp does; where stamps are spread, the request itself
          comes within its stamp). A path is the key that caches are asked for, whatever the method; keys of paths beyond
-         those that a reading tells apart are drawn.
+         those that a reading tells apart are drawn, and routes of those that fit nothing.
          Load above 1 adds copies of what is replayed, with users of their own, each moved in time (round the end of the
          span) by a part of the span; a part of a copy, or of the log itself below 1, keeps each line with that
          probability.
@@ -26,7 +26,7 @@ from experiments.errors import InputError, shown
 from experiments.logs import Batch, Names, Progress, Reading
 from experiments.logs.names import MOST_TARGETS
 from experiments.replay.people import People, user_codes
-from experiments.replay.routes import Router
+from experiments.replay.routes import NO_ROUTE, Router
 from experiments.replay.spread import (
     NS,
     STEPS_IN_A_SECOND,
@@ -108,7 +108,9 @@ class Targets:
 
     def _new(self, number: int, method: str, path: str) -> tuple[int, int, int]:
         route, way = self._router.route(method, path)
-        is_path = number < MOST_TARGETS and (bool(method) or path.startswith("/"))
+        if number >= MOST_TARGETS:  # many paths in one: they do not all go to the one route that a hash chooses
+            return *((NO_ROUTE, Router.DRAWN) if way == Router.ASSIGNED else (route, way)), -1
+        is_path = bool(method) or path.startswith("/")
         return route, way, self._keys.setdefault(path, len(self._keys)) if is_path else -1
 
     def count(self, target: Any) -> None:

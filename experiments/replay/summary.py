@@ -35,7 +35,7 @@ class Replayed:
     caught: int
     """... or that went to the --catch-all; ..."""
     drawn: int
-    """... and those without a path, for which the mix decides."""
+    """... and those without a path, or merged, for which the mix decides."""
     users: int
     ips: int
     paths: int
@@ -51,8 +51,8 @@ class Replayed:
     anonymous: int = 0
     """Requests that tell neither user nor address: each is somebody else."""
     merged: int = 0
-    """Requests for paths beyond those that a reading tells apart: they are routed by their templates, and their cache
-    keys are drawn."""
+    """Requests for paths beyond those that a reading tells apart: their routes are those of their templates, or drawn
+    where none fits; their cache keys are drawn."""
     more_people: bool = False
     """More users or addresses than are counted."""
 
@@ -71,10 +71,14 @@ def told(replayed: Replayed) -> list[str]:
         if count
     )  # fmt: skip
     more = "more than " if replayed.more_people else ""
+    users, ips = (
+        f"{more}{count} {what}" if count else f"many {what}"
+        for count, what in ((replayed.users, "users"), (replayed.ips, "addresses"))
+    )
     lines = [
         f"{name}: {replayed.format}.",
-        f"{replayed.lines} lines = {replayed.kept} replayed{left_out} + {replayed.bad} bad; {more}{replayed.users} "
-        f"users, {more}{replayed.ips} addresses, {replayed.paths} paths over {_seconds(replayed.span_s)} s.",
+        f"{replayed.lines} lines = {replayed.kept} replayed{left_out} + {replayed.bad} bad; {users}, "
+        f"{ips}, {replayed.paths} paths over {_seconds(replayed.span_s)} s.",
         f"Routes: {_ways(replayed)}.{_load(replayed)}",
     ]
     if replayed.anonymous:
@@ -96,7 +100,7 @@ def _ways(replayed: Replayed) -> str:
     always = ((replayed.mapped, "by --map"), (replayed.matched, "by template"))
     sometimes = (
         (replayed.by_openapi, "by OpenAPI"), (replayed.named, "by name"), (replayed.caught, "by --catch-all"),
-        (replayed.drawn, "without a path, drawn from the mix"),
+        (replayed.drawn, "drawn from the mix"),
     )  # fmt: skip
     ways = [*always, *(way for way in sometimes if way[0]), (replayed.assigned, "by hash into the mix")]
     return ", ".join(f"{count} {text}" for count, text in ways)

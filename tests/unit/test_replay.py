@@ -167,7 +167,11 @@ def test_keys_of_paths_beyond_those_told_apart_are_drawn(
     lines = [line(f"/api/places/{n}", stamp=STAMP.replace(":25 ", f":{20 + n} ")) for n in range(6)]
     trace, replayed = replayed_from(log_of(tmp_path, *lines), system)
     assert listed(trace.key) == [0, 1, 2, -1, -1, -1]
-    assert replayed.merged == 3
+    assert (replayed.merged, replayed.matched, replayed.drawn) == (3, 6, 0)
+    others = [line(f"/x/{n}", stamp=STAMP.replace(":25 ", f":{20 + n} ")) for n in range(6)]
+    trace, unmatched = replayed_from(log_of(tmp_path, *others), system)
+    assert [number >= 0 for number in listed(trace.endpoint)] == [True] * 3 + [False] * 3
+    assert (unmatched.merged, unmatched.assigned, unmatched.drawn) == (3, 3, 3)
     assert "3 requests are for more paths than are told apart: their cache keys are drawn." in told(replayed)
 
 
