@@ -4,7 +4,7 @@ A system is simulated at 20 to 40 % utilisation; what it did is written as a log
 or rows). The same scenario with guessed demands is calibrated by the log alone; then both are simulated at 80 %, under
 the same draws, and the fitted one's response times are compared with the true one's.
 
-    python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--json FILE]
+    python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--skip N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def make_log(system: str, seed: int, folder: Path, settings: tuple[str, ...] = (
     return log, None
 
 
-def recover(system: str, seed: int, folder: Path, settings: tuple[str, ...] = ()) -> Recovery:
+def recover(
+    system: str, seed: int, folder: Path, settings: tuple[str, ...] = (), busy_s: float | None = None
+) -> Recovery:  # fmt: skip
     """Make a log, calibrate by it, predict 80 %. `settings` are for the log and shorten it."""
     log, log_format = make_log(system, seed, folder, settings)
     file = HERE / f"{system}.yaml"
@@ -118,7 +120,7 @@ def recover(system: str, seed: int, folder: Path, settings: tuple[str, ...] = ()
     wall_s = time.perf_counter() - began
     truth, busy = load_scenario(file), load_scenario(file, (), "busy")
     fitted = with_values(busy.document, found.changes)
-    true_s, fitted_s = (latencies(spec.model_dump_json(), busy.spec.duration, seed) for spec in (busy.spec, fitted))
+    true_s, fitted_s = (latencies(spec.model_dump_json(), busy_s or busy.spec.duration, seed) for spec in (busy.spec, fitted))
     inside = told = 0
     for finding in found.findings:
         if finding.mean_s is not None and len(finding.paths) == 1:
@@ -150,12 +152,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("systems", nargs="*", default=list(SYSTEMS))
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many of the first seeds")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     done = []
     with tempfile.TemporaryDirectory() as folder:
         for system in options.systems:
-            for seed in SEEDS[: options.seeds]:
+            for seed in SEEDS[options.skip : options.seeds]:
                 done.append(recover(system, seed, Path(folder)))
                 each = done[-1]
                 print(
