@@ -72,11 +72,15 @@ def make_patch(
     `base`: only what `target` says otherwise than this one is written.
     """
     patch = Patch()
+    changes = [
+        (change, facts)
+        for change, facts in _changed(assembled, target)
+        if base is None or not same_or_missing(_value(base, change.path), change.after)
+    ]
+    shared = _shared(assembled, {change.path for change, _ in changes})
     texts: dict[tuple[Place, Path], tuple[str, Path]] = {}
-    for change, facts in _changed(assembled, target):
-        if base is not None and same_or_missing(_value(base, change.path), change.after):
-            continue
-        _write(patch, folder, change, facts, texts)
+    for change, facts in changes:
+        _write(patch, folder, change, facts, texts, shared)
     for (place, _), (text, path) in texts.items():
         before = folder.read(place.file).text[place.start : place.end]
         if text != before:
@@ -91,6 +95,16 @@ def _check_overlap(patch: Patch, place: Place, path: Path) -> None:
     if overlapping(patch.files[place.file]):
         patch.files[place.file].pop()
         patch.by_hand.append(f"{format_path(path)}: its text is part of another that changes, too ({place}). Change it by hand.")
+
+
+def _shared(assembled: Assembled, changing: set[Path]) -> dict[Place, Path]:
+    """Places that also say a value which stays as it is."""
+    return {
+        fact.place: path
+        for path, facts in assembled.facts.items()
+        for fact in facts
+        if path not in changing and fact.place is not None and fact.write is not None and fact.source == "file"
+    }
 
 
 def _changed(assembled: Assembled, target: Mapping[str, Any]) -> Iterator[tuple[Change, list[Fact]]]:
@@ -125,8 +139,9 @@ def _value(document: Mapping[str, Any], path: Path) -> Any:
 
 
 def _write(
-    patch: Patch, folder: Folder, change: Change, facts: list[Fact], texts: dict[tuple[Place, Path], tuple[str, Path]]
-) -> None:
+    patch: Patch, folder: Folder, change: Change, facts: list[Fact], texts: dict[tuple[Place, Path], tuple[str, Path]],
+    shared: Mapping[Place, Path],
+) -> None:  # fmt: skip
     name = format_path(change.path)
     said = _words(change.before, change.after)
     writable = [fact for fact in facts if fact.place is not None and fact.write is not None]
@@ -144,9 +159,10 @@ def _write(
             patch.by_hand.append(f"{name}: {said}. It cannot be written to {fact.place}: {error}. Change it by hand.")
             return
         known = texts.get(_key(fact.place, change.path))
-        if known is not None and known[0] != text:
-            other = format_path(known[1])
-            patch.by_hand.append(f"{name}: {said}. {fact.place} is also {other}, which stays another value. Decide by hand.")
+        other = shared.get(fact.place) if known is None else known[1] if known[0] != text else None
+        if other is not None and text != folder.read(fact.place.file).text[fact.place.start : fact.place.end]:
+            also = f"{fact.place} says {format_path(other)}, too, which is to be another value"
+            patch.by_hand.append(f"{name}: {said}. {also}. Change both, or part them by hand.")
             return
         made.append((fact.place, text))
     for place, text in made:
