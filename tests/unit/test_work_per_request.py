@@ -67,14 +67,14 @@ spec_json = load_scenario(sys.argv[1]).spec.model_dump_json()
 seen = []
 def note(instant_s):
     seen.append((sys.getallocatedblocks(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
-requests = replicate(Task(spec_json, None, 1, 0, 160.0, 0.0, 1.0), None, note).recording.arrived
+requests = replicate(Task(spec_json, None, 1, 0, 200.0, 0.0, 1.0), None, note).recording.arrived
 print(json.dumps({"requests": requests, "middle": seen[len(seen) // 2 - 1], "end": seen[-1]}))
 """
 
 
 def test_memory_does_not_grow_with_requests() -> None:
     seen = run(["-c", MEMORY, str(BENCHMARKS / "mm2.yaml")])
-    assert seen["requests"] > 100_000
+    assert seen["requests"] > 130_000  # more than the 65,536 draws that are kept, twice
     (blocks, resident), (more_blocks, more_resident) = seen["middle"], seen["end"]
     in_between = seen["requests"] / 2
     # Draws come in blocks of 1024 and bins by the second: a request leaves nothing of its own.
