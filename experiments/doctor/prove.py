@@ -56,7 +56,7 @@ def _figure(subject: Subject, settings: Sequence[str], pointer: str) -> float | 
 
     assert subject.scenario is not None
     scenario = subject.scenario.with_settings([f"duration={DURATION}", "warm_up=0s", *settings])
-    value: Any = run(scenario, seed=1, replications=1).as_dict()
+    value: Any = run(scenario, seed=1, replications=1).document
     for name in pointer.strip("/").split("/"):
         value = value.get(name) if isinstance(value, dict) else None
     return float(value) if isinstance(value, int | float) else None

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.doctor.finding import Finding, Rule
-from experiments.doctor.rules import limits
+from experiments.doctor.rules import (
+    alerts,
+    breakers,
+    caches,
+    capacity,
+    checklist,
+    databases,
+    limits,
+    nginx,
+    retries,
+    time_limits,
+)  # fmt: skip
 from experiments.doctor.subject import Subject
 
-RULES: tuple[Rule, ...] = (*limits.RULES,)
+RULES: tuple[Rule, ...] = (
+    *limits.RULES, *breakers.RULES, *time_limits.RULES, *capacity.RULES, *retries.RULES, *caches.RULES,
+    *databases.RULES, *nginx.RULES, *alerts.RULES, *checklist.RULES,
+)  # fmt: skip
 
 
 def examine(subject: Subject, without: Sequence[str] = ()) -> list[Finding]:

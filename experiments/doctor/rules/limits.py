@@ -43,9 +43,11 @@ def burst_below_half_a_rate(subject: Subject) -> Iterator[Finding]:
             continue
         path = ("gateway", "rate_limits", name)
         yield Finding(
-            "limiter-off", Severity.ERROR, subject.where(*path, "burst_capacity"), subject.path(*path, "burst_capacity"),
+            "limiter-off", Severity.ERROR,
+            subject.where(*path, "burst_capacity"), subject.path(*path, "burst_capacity"),
             f"burstCapacity {capacity} is less than half of replenishRate {rate}",
-            f"Redis keeps the bucket for floor(2 x {capacity} / {rate}) = 0 s, which is not at all: every request finds a "
+            f"Redis keeps the bucket for floor(2 x {capacity} / {rate}) = 0 s, which is not at all: every request "
+            "finds a "
             "full bucket, and nobody is ever refused.",
             f"Set burstCapacity to at least {rate} (it is how many may come at once).",
         )  # fmt: skip
@@ -67,7 +69,8 @@ def minute_beside_second(subject: Subject) -> Iterator[Finding]:
             f"the same number, {MINUTE_AND_SECOND:g} times apart",
             f"Both count the same callers (per {getattr(first, 'key', '')}), so {tight} decides and {loose} never "
             "refuses anybody. One of them was meant per the other's time.",
-            f"Keep the one that is meant and remove the other. RedisRateLimiter counts per second: {slow * 60:g} a minute "
+            f"Keep the one that is meant and remove the other. RedisRateLimiter counts per second: {slow * 60:g} a "
+            "minute "
             f"is replenishRate {slow * 60:g}, burstCapacity {slow * 3600:g}, requestedTokens 60.",
         )  # fmt: skip
 
@@ -80,7 +83,7 @@ def no_limits(subject: Subject) -> Iterator[Finding]:
     users = subject.spec.traffic.users
     expected = f"{users.population} users" if users is not None else "the traffic"
     yield Finding(
-        "no-rate-limit", Severity.WARNING, subject.where("gateway") if subject.spec.gateway else subject.name, "gateway",
+        "no-rate-limit", Severity.WARNING, subject.where("gateway"), "gateway",
         "no rate limit stands anywhere on the way",
         f"One client that repeats without pause takes as much as it can get from {expected}; "
         "overload is met by queues, not by refusals.",

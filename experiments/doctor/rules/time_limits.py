@@ -1,0 +1,140 @@
+"""Time limits in the wrong order: who waits inside waits longer than who waits outside, and works for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.subject import Subject
+from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, TransactionStepSpec, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long somebody waits."""
+
+    path: tuple[str, ...]
+    name: str
+    """As whoever set it knows it."""
+    seconds: float
+
+
+def outer_limits(subject: Subject, through: list[str], service: str) -> Iterator[Limit]:
+    """Who waits for a service, from the client inwards."""
+    spec = subject.spec
+    if spec.traffic.client.patience is not None:
+        yield Limit(("traffic", "client", "patience"), "the client's patience", spec.traffic.client.patience)
+    gateway = spec.gateway
+    if "gateway" in through and gateway is not None:
+        if gateway.response_timeout is not None:
+            yield Limit(("gateway", "response_timeout"), "the gateway's response-timeout", gateway.response_timeout)
+        for name, breaker in gateway.circuit_breakers.items():
+            if breaker.time_limit is not None and (breaker.services is None or service in breaker.services):
+                path = _names("gateway", "circuit_breakers", name, "time_limit")
+                yield Limit(path, f"the gateway's time limit of {name}", breaker.time_limit)
+    for hop in through:
+        balancer = spec.load_balancers.get(hop)
+        for name, upstream in balancer.upstreams.items() if balancer is not None else ():
+            if upstream.service == service:
+                path = _names("load_balancers", hop, "upstreams", name, "read_timeout")
+                yield Limit(path, "nginx' proxy_read_timeout", upstream.read_timeout)
+
+
+def inner_limits(subject: Subject, service: str, endpoint: str, outer: Limit | None) -> Iterator[tuple[Limit, Limit]]:
+    """Pairs (outer, inner) along the way through a service: the tightest limit outside, and what waits inside it."""
+    spec = subject.spec
+    one = spec.services[service]
+    for step in walk(one.endpoints[endpoint].steps):
+        if isinstance(step, DatabaseStepSpec | TransactionStepSpec):
+            for pool in _pools(one, step.pool):
+                timeout_s = one.pools[pool].connection_timeout or 2_147_483.0
+                if outer is not None:
+                    path = _names("services", service, "pools", pool, "connection_timeout")
+                    yield outer, Limit(path, f"the wait for a connection of the pool {pool}", timeout_s)
+        elif isinstance(step, CacheStepSpec):
+            cache = spec.caches[step.cache]
+            if outer is not None:
+                path = _names("caches", step.cache, "client", "command_timeout")
+                yield outer, Limit(path, f"Lettuce's command timeout on {step.cache}", cache.client.command_timeout)
+        elif isinstance(step, CallStepSpec):
+            path = _names("services", service, "endpoints", endpoint, "steps", step.name)
+            own = outer
+            if step.time_limiter is not None:
+                limit = Limit((*path, "time_limiter", "limit"), "the call's time limit", step.time_limiter.limit)
+                if outer is not None:
+                    yield outer, limit
+                own = _tighter(own, limit)
+            if step.read_timeout is not None:
+                limit = Limit((*path, "read_timeout"), "the HTTP client's read timeout", step.read_timeout)
+                if own is not None:
+                    yield own, limit
+                own = _tighter(own, limit)
+            yield from inner_limits(subject, step.service, step.endpoint, own)
+
+
+def _names(*names: str) -> tuple[str, ...]:
+    return names
+
+
+def _pools(service: object, name: str) -> list[str]:
+    source = service.data_sources.get(name)  # type: ignore[attr-defined]
+    return [name] if source is None else [pool for pool in (source.primary, source.replica) if pool is not None]
+
+
+def _tighter(one: Limit | None, other: Limit) -> Limit:
+    return other if one is None or other.seconds < one.seconds else one
+
+
+def wrong_order(subject: Subject) -> Iterator[Finding]:
+    """For each limit inside: the tightest one outside that is over before it."""
+    worst: dict[tuple[str, ...], tuple[Limit, Limit]] = {}
+    for route in subject.spec.routes.values():
+        outer: Limit | None = None
+        for limit in outer_limits(subject, route.through, route.service):
+            outer = _tighter(outer, limit)
+        for outside, inside in inner_limits(subject, route.service, route.endpoint, outer):
+            known = worst.get(inside.path)
+            if inside.seconds > outside.seconds and (known is None or outside.seconds < known[0].seconds):
+                worst[inside.path] = (outside, inside)
+    for outside, inside in worst.values():
+        better_s = outside.seconds * 0.5
+        yield Finding(
+            "time-limits-order", Severity.WARNING, subject.where(*inside.path), subject.path(*inside.path),
+            f"{inside.name} is {_shown(inside.seconds)}, {outside.name} around it {_shown(outside.seconds)} "
+            f"({subject.where(*outside.path)})",
+            f"After {_shown(outside.seconds)} nobody waits for the answer any more; the thread inside is held for up "
+            "to "
+            f"{_shown(inside.seconds - outside.seconds)} longer, and what it then does is done for nobody.",
+            f"Set it below {_shown(outside.seconds)}, e.g. {_shown(better_s)}.",
+            Proof((f"{subject.path(*inside.path)}={better_s:g}s",), "/latency_ms/all/p99"),
+        )  # fmt: skip
+
+
+def _shown(seconds: float) -> str:
+    if seconds >= 86_400:
+        return f"{seconds / 86_400:.3g} days"
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+
+
+def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
+    """A blocking call without any time limit waits for as long as the other side likes."""
+    for path, service, step in subject.call_steps():
+        has_own = step.time_limiter is not None or step.read_timeout is not None
+        if has_own or (step.style != "annotations" and not step.disable_time_limiter):
+            continue
+        threads = getattr(service.workers, "threads", None)
+        held = f"With {threads} threads, {threads} such calls stop {path[1]} altogether." if threads else ""
+        yield Finding(
+            "call-without-limit", Severity.WARNING, subject.where(*path), subject.path(*path),
+            f"the call of {step.service} has no time limit: no TimeLimiter, no read timeout",
+            f"A {step.service} that hangs keeps every caller's thread for ever. {held}".rstrip(),
+            "Give the HTTP client a connect and a read timeout, such as 2 s.",
+            Proof((f"{subject.path(*path)}.read_timeout=2s",), "/latency_ms/all/p99"),
+        )  # fmt: skip
+
+
+RULES = (
+    Rule("time-limits-order", "A time limit that is over before one inside it", wrong_order),
+    Rule("call-without-limit", "A call that may wait for ever", no_limit_on_a_call),
+)
