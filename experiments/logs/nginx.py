@@ -5,7 +5,7 @@ Models   Variables of a request (time, method and path, status, sizes, $request_
          the user or the address: `--field user=http_x_user`. The escapes default, json and none.
 Source   ngx_http_log_module, ngx_http_upstream_module. Lines are written when a request has ended.
 Omits    Files that an nginx.conf includes; $upstream_header_time.
-Checked  tests/unit/test_log_formats.py
+Checked  tests/unit/test_log_formats.py, tests/real/test_nginx_logs.py
 """
 
 from __future__ import annotations
@@ -76,7 +76,17 @@ def from_pattern(pattern: str, fields: Mapping[str, str], escape: str = "default
     if end < len(pattern):
         parts.append(pattern[end:])
     unescaped = _from_json if escape == "json" else None
+    _join_arguments(parts, b"" if escape in ("json", "none") else b"-")
     return PatternFormat(NAME, title or "nginx log format", with_fields(parts, fields), True, unescaped)
+
+
+def _join_arguments(parts: list[str | Variable], absent: bytes) -> None:
+    """`$is_args$args` is a question mark and something, or what nginx writes for a variable that is not there."""
+    for number in range(len(parts) - 1, 0, -1):
+        names = [part.name if isinstance(part, Variable) else "" for part in parts[number - 1 : number + 1]]
+        if names[0] == "$is_args" and names[1] in ("$args", "$query_string"):
+            holds = rb'\?[^\s"]*|' + absent
+            parts[number - 1 : number + 1] = [Variable("".join(names), holds)]
 
 
 def from_conf(path: str, fields: Mapping[str, str], lines: Sequence[bytes]) -> LineFormat:
@@ -85,9 +95,16 @@ def from_conf(path: str, fields: Mapping[str, str], lines: Sequence[bytes]) -> L
     if not colon or _is_file(path):
         name, wanted = path, ""
     found = {}
+    unusable = None
     for key, escape, pattern in log_formats(_text(name)):
         if not wanted or key == wanted:
-            found[key] = from_pattern(pattern, fields, escape, f"nginx log format {key!r} of {Path(name).name}")
+            title = f"nginx log format {key!r} of {Path(name).name}"
+            try:
+                found[key] = from_pattern(pattern, fields, escape, title)
+            except InputError as error:  # it lacks the time or a field: another one may be meant
+                unusable = unusable or error
+    if unusable is not None and not found:
+        raise unusable
     if not found:
         what = f"log_format {wanted}" if wanted else "a log_format"
         raise InputError(f"{name}: must hold {what}, got none. Give the format itself, in quotes.")

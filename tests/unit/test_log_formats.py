@@ -142,6 +142,7 @@ def test_any_variable_is_the_user_or_the_address(tmp_path: Path) -> None:
         ("[$time_iso8601] ${request_method} $scheme://$host$uri $status",
          "[2015-10-25T04:11:25+01:00] POST http://h/a 201", EPOCH * NS),
         ('$msec $request_method $uri$is_args$args $status', "1445742685.000 POST /a?b 201", EPOCH * NS),
+        ("$msec $request_method $uri$is_args$args $status", "1445742685.000 POST /a- 201", EPOCH * NS),
         ("$status|$request|$time_local|$msec", f"201|POST /a HTTP/1.1|{STAMP}|1445742685.500", EPOCH * NS + NS // 2),
         ('$http_user_agent "$request" $status $msec', 'Mo (zil) la "POST /a HTTP/1.1" 201 1445742685.000', EPOCH * NS),
     ],
