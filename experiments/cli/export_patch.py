@@ -48,7 +48,7 @@ def patch(
         click.echo(json.dumps(_json(back.patch.changed, back.patch.by_hand, diff), ensure_ascii=False, indent=2))
         return
     if output is None:
-        click.get_binary_stream("stdout").write(diff)
+        click.echo(diff, nl=False)
     _tell(back.patch.by_hand, len(back.patch.changed), len(back.patch.files), output)
 
 

@@ -70,6 +70,7 @@ class Deployment:
         """The services it calls, as far as files tell."""
         spring = self.springs.get(unit.name)
         hosts = [call.host for call in spring.calls] if spring is not None else []
+        hosts += list(spring.guards) if spring is not None else []  # named after what they guard, as is the custom
         names = [self.service(host) for host in [*hosts, *unit.depends_on]]
         return list(dict.fromkeys(name for name in names if name is not None))
 
