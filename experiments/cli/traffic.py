@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from experiments.cli.common import DURATION, console_for, progress
+from experiments.cli.replay import check_options, fields_of, format_options
 from experiments.errors import InputError, shown
 
 if TYPE_CHECKING:
     from experiments.shapes.fitted import Kind
+    from experiments.traffic.limits import Limit
+    from models.system import SystemSpec
 
 
 @click.command(short_help="Say what the load of a log is: rate, bursts, mix, sessions, limits.")
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
-@click.option("--format", "log_format", metavar="FORMAT", help="The format of the log. Default: it is detected.")
+@format_options
+@click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user.")
+@click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one.")
+@click.option("--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear.")
 @click.option("--gap", type=DURATION, default="30m", metavar="T", help="A longer pause ends a session. Default: 30m.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="'KEY RATE [KIND]'",
@@ -53,6 +60,7 @@ def traffic(logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, *
     from experiments.shapes.load_test import is_load_test
 
     if len(logs) == 1 and is_load_test(logs[0]):
+        _refuse_others(("output", "as_json", "logs"))
         read_stages(logs[0], output, as_json=options["as_json"])
         return
     if fit_shape is None and output is not None:
@@ -62,33 +70,41 @@ def traffic(logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, *
     characterise(logs, output, fit_shape, **options)
 
 
+def _refuse_others(used: tuple[str, ...]) -> None:
+    """Refuse options that say nothing of a load test. Raises InputError."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if is_given and option.name not in used:
+            raise InputError(f"{option.opts[0]}: must come with a log, got a load test. Remove it.")
+
+
 def characterise(
-    logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, log_format: str | None, gap: float,
-    limits: tuple[str, ...], scenario: str | None, html: str | None, as_json: bool,
+    logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, log_format: str | None, fields: tuple[str, ...],
+    user_from: str | None, ip_from: str | None, stamp: Any, gap: float, limits: tuple[str, ...], scenario: str | None,
+    html: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure logs, then say and write what was asked for."""
     from experiments.files import check_folder
     from experiments.logs import read_logs
     from experiments.scenario import load_scenario
-    from experiments.traffic.limits import GUIDE, limits_of, limits_written
     from experiments.traffic.measure import measure
 
     for name in (output, html):
         if name is not None:
             check_folder(Path(name).parent)
-    system = None if scenario is None else load_scenario(scenario)
-    tried = limits_written(limits)
-    if system is not None and not (limits or fit_shape):
-        tried = limits_of(system.spec)
-    elif system is None and not limits:
-        tried = limits_written(GUIDE)
+    system = None if scenario is None else load_scenario(scenario).spec
+    tried = _limits(limits, system, fit_shape)
+    roles = fields_of(fields, user_from, ip_from)
     with progress("traffic") as tell:
-        measured = measure(read_logs(logs, format=log_format, progress=tell), logs, tried, gap)
+        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
+        check_options(reading, roles, stamp)
+        measured = measure(reading, logs, tried, gap)
     if fit_shape is not None and output is not None:
         from experiments.files import write_text
         from experiments.shapes.fitted import fitted_section
 
-        section = fitted_section(fit_shape, measured, None if system is None else system.spec)
+        section = fitted_section(fit_shape, measured, system)
         write_text(Path(output), section.text())
     if html is not None:
         from experiments.files import write_text
@@ -101,6 +117,18 @@ def characterise(
         from experiments.traffic.report import render
 
         render(measured.document, console_for(sys.stdout))
+
+
+def _limits(texts: tuple[str, ...], system: SystemSpec | None, fit_shape: Kind | None) -> list[Limit]:
+    """The limits to try: those named, and the scenario's; the guide's where nothing is said."""
+    from experiments.traffic.limits import GUIDE, limits_of, limits_written
+
+    if system is None:
+        return limits_written(texts or GUIDE)
+    found = limits_of(system)
+    if not found and fit_shape is None and not texts:
+        raise InputError("--scenario: must have a rate limit, got none. Name limits with --limit, or leave it out.")
+    return [*limits_written(texts), *found]
 
 
 def read_stages(name: str, output: str | None, as_json: bool) -> None:

@@ -179,15 +179,13 @@ def limit_of(name: str, spec: Any) -> Limit:
 
 
 def limits_of(spec: SystemSpec) -> list[Limit]:
-    """The rate limits of a scenario, of its gateway and of its load balancers. Raises InputError: it has none."""
+    """The rate limits of a scenario, of its gateway and of its load balancers."""
     found = []
     if spec.gateway is not None:
         found += [limit_of(f"gateway.rate_limits.{name}", each) for name, each in spec.gateway.rate_limits.items()]
     for balancer, proxy in spec.load_balancers.items():
         path = f"load_balancers.{balancer}.limit_req"
         found += [limit_of(f"{path}.{name}", each) for name, each in proxy.limit_req.items()]
-    if not found:
-        raise InputError("--scenario: must have a rate limit, got none. Name limits with --limit, or leave it out.")
     return found
 
 

@@ -161,6 +161,37 @@ def test_what_is_exported_is_read_again(kind: str, suffix: str, tmp_path: Path, 
     assert load_yaml(output) == told["section"]
 
 
+@pytest.mark.parametrize(
+    "option",
+    [("--limit", "ip 1/s"), ("--gap", "5m"), ("--html", "x.html"), ("--fit-shape", "weekly"), ("--stamp", "end")],
+)
+def test_what_says_nothing_of_a_load_test_is_refused(
+    option: tuple[str, str], tmp_path: Path, windtunnel: Command
+) -> None:
+    file = tmp_path / "load.js"
+    file.write_text("export const options = { vus: 3, duration: '1m' };")
+    said = windtunnel("traffic", file, *option)
+    assert (said.code, said.lines) == (2, [f"{option[0]}: must come with a log, got a load test. Remove it."])
+
+
+def test_a_scenario_without_limits_has_none_to_try(data_dir: Path, windtunnel: Command) -> None:
+    log = data_dir / "access_logs/combined_2015.log"
+    said = windtunnel("traffic", log, "--scenario", "storm/retry-storm")
+    assert (said.code, said.lines) == (
+        2, ["--scenario: must have a rate limit, got none. Name limits with --limit, or leave it out."],
+    )  # fmt: skip
+    said = windtunnel("traffic", log, "--scenario", "maltan/early", "--limit", "ip 7/s", "--json")
+    assert [each["key"] for each in json.loads(said.out)["limits"]] == ["ip", "user", "ip", "global"]
+
+
+def test_fields_of_the_log_say_who_asks(tmp_path: Path, windtunnel: Command) -> None:
+    log = tmp_path / "a.json"
+    log.write_text("".join(f'{{"when": {1.7e9 + n:.3f}, "uri": "/a", "who": "u{n % 3}"}}\n' for n in range(30)))
+    fields = ("--format", "json", "--field", "time=when", "--field", "path=uri", "--user-from", "who")
+    document = json.loads(windtunnel("traffic", log, *fields, "--json").out)
+    assert (document["requests"], document["who"]["users"]) == (30, 3)
+
+
 def test_a_recorded_trace_cannot_be_exported(small: Path, tmp_path: Path, windtunnel: Command) -> None:
     (small.parent / "trace.csv").write_text("t_s\n0\n1\n")
     said = windtunnel("export", "k6", small, "--set", "traffic.open=null", "--set", "traffic.trace={file: trace.csv}")
