@@ -87,6 +87,14 @@ def test_compressed_logs_and_standard_input_say_the_same(
     assert err.startswith(b"standard input: common or combined log format")
 
 
+def test_workers_are_handed_the_same_requests(log: Path, small: Path, windtunnel: Command) -> None:
+    elsewhere = replayed(windtunnel, log, small, "--replications", 2)
+    rows = small.parent / "rows.csv"
+    here = replayed(windtunnel, log, small, "--replications", 2, "--requests", rows)
+    assert elsewhere["digest"] == here["digest"]
+    assert len(rows.read_text().splitlines()) == 1 + 2 * 200
+
+
 def test_several_files_are_one_log(log: Path, small: Path, windtunnel: Command) -> None:
     whole = replayed(windtunnel, log, small)
     older, newer = log.with_name("access.log.2.gz"), log.with_name("access.log.1")
