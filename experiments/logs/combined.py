@@ -10,7 +10,7 @@ Checked  tests/unit/test_log_formats.py, tests/properties/test_logs_combined.py,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -31,6 +31,7 @@ LINE: Final = re.compile(
     rb'"([A-Z]{3,16} [^\s"\\]+(?:\\.[^\s"\\]*)*)(?: HTTP/[0-9.]{1,3})?" '
     rb"([0-9]{3}) ([0-9]{1,18}|-)(?=\s|$)"
 )
+_USUAL_REST: Final = re.compile(rb'(?: "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*")?\s*')
 _CACHED: Final = 1 << 16
 
 
@@ -43,9 +44,16 @@ class Combined(LineFormat):
     def __init__(self) -> None:
         self._stamps: dict[bytes, int | None] = {}
         self._splitter = Splitter()
+        self._has_more = False
 
     def describe(self) -> str:
-        return "common or combined log format: address, user, second, method and path, status, size"
+        said = "common or combined log format: address, user, second, method and path, status, size"
+        return said + ("; more stands behind these, which --format 'LOG_FORMAT' would use" if self._has_more else "")
+
+    def look(self, lines: Sequence[bytes]) -> None:
+        """Whether people have added something, such as response times. How exact stamps are is known."""
+        matches = [(line, match) for line in lines if (match := LINE.match(line)) is not None]
+        self._has_more = any(_USUAL_REST.fullmatch(line, match.end()) is None for line, match in matches)
 
     def instant(self, line: bytes) -> int:
         match = LINE.match(line)

@@ -98,6 +98,12 @@ def test_all_that_a_combined_line_tells(tmp_path: Path) -> None:
     assert bool(np.isnan(batch.response_s).all())
 
 
+@pytest.mark.parametrize(("more", "is_said"), [("", False), (' "-"', True), (" rt=0.004", True), (" 1500", True)])
+def test_what_stands_behind_a_combined_line_is_said(more: str, is_said: bool, tmp_path: Path) -> None:
+    reading, _ = taken(log_of(tmp_path, combined() + more))
+    assert ("more stands behind these" in reading.format) == is_said
+
+
 # nginx
 
 NGINX = (
