@@ -19,6 +19,7 @@ from experiments.disruptions import fault_spans
 from experiments.errors import InputError
 from experiments.figures import figures
 from experiments.recovery import judge_recovery
+from experiments.scenario.explain import counts_by_source
 from experiments.scenario.paths import at_path, heard
 from experiments.versions import versions
 from models.outcomes import CallFailure, Outcome
@@ -106,6 +107,7 @@ def put_together(
         "not_modelled": list(spec.not_modelled),
         "versions": versions(spec),
         "intervals": _intervals(merged, len(replications)),
+        "sources": counts_by_source(scenario.document, scenario.provenance),
         "provenance": {path: entry.model_dump() for path, entry in scenario.provenance.items()},
         "wall": _wall(replications, wall_s),
     }

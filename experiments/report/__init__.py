@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from experiments.report import between, disruptions, runtime, sections, storms
+from experiments.report import between, disruptions, origins, runtime, sections, storms
 from experiments.report.cells import Document
 from experiments.report.layout import Indented
 
@@ -47,6 +47,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     yield "RELEASES that this behaves as", sections.releases(document)
     if document["not_modelled"]:
         yield "NOT MODELLED", sections.not_modelled(document)
+    if document["provenance"]:
+        yield "WHERE VALUES COME FROM", origins.origins(document)
     yield "AUDIT", sections.audit(document)
 
 

@@ -57,6 +57,7 @@ ECHOES = (
     "not_modelled",
     "versions",
     "intervals",
+    "sources",
     "provenance",
     "wall",
     "audit",
