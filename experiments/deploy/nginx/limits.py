@@ -125,7 +125,7 @@ def _burst(book: Book, at: tuple[str, ...], directive: Directive, parameters: di
         if name in parameters:
             text, place = parameters[name]
             try:
-                book.fact_at((*at, name), values.whole(text), place, values.write_whole)
+                book.fact_at((*at, name), values.whole(text), place, values.whole_again(text))
             except ValueError as error:
                 book.problem(place, f"{name}: {error}, got '{text}'. nginx would not start.")
         elif name == "burst":
@@ -155,7 +155,7 @@ def read_connection_limits(book: Book, locations: list[Location]) -> None:
             book.leave(directive, f"limit_conn: {error}, got '{word.text}'. nginx would not start.")
             continue
         book.models(directive)
-        book.fact_at((*at, "connections"), count, place_of_word(directive.file, word), values.write_whole)
+        book.fact_at((*at, "connections"), count, place_of_word(directive.file, word), values.whole_again(word.text))
         _key_and_size(book, at, zone)
     _status(book, "limit_conn", locations)
 
@@ -222,9 +222,9 @@ def _status(book: Book, name: str, locations: list[Location]) -> None:
                 continue
             if directive_name.endswith("status"):
                 try:
-                    book.fact((directive_name,), values.whole(text), directive, values.write_whole)
+                    book.fact((directive_name,), values.whole(text), directive, values.whole_again(text))
                 except ValueError as error:
-                    book.leave(directive, f"{directive_name}: {error}, got '{text}'.")
+                    book.leave(directive, f"{directive_name}: {error}, got '{text}'. nginx would not start.")
             else:
                 book.fact((directive_name,), text == "on", directive, _write_flag)
 

@@ -16,8 +16,8 @@ from experiments.deploy.nginx.book import Book, inherited, last, named
 from experiments.deploy.nginx.harmless import OTHER_BACKENDS
 from experiments.deploy.nginx.hosts import Hosts, host_and_port
 from experiments.deploy.nginx.loading import place_of, place_of_word
+from experiments.deploy.nginx.servers import FROM, Upstream
 from experiments.deploy.nginx.tree import Directive, walk
-from experiments.deploy.nginx.upstreams import FROM, Upstream
 from experiments.deploy.place import Place
 
 _URL = re.compile(r"(https?)://([^/?#]*)(.*)", re.DOTALL)
@@ -172,31 +172,34 @@ class _Rule:
 
 
 def _one_limit(book: Book, path: tuple[str, ...], locations: list[Location], rule: _Rule) -> None:
-    read: list[tuple[Location, object, Directive | None]] = []
+    read: list[tuple[Location, object, Directive | None, bool]] = []
     for location in locations:
         holding = inherited(location.block, rule.directive, book.loaded.directives)
         directive = holding[-1] if holding and holding[-1].args else None
-        value = rule.default
+        value, is_read = rule.default, False
         if directive is not None:
             try:
-                value = rule.parse(" ".join(directive.texts))
+                value, is_read = rule.parse(" ".join(directive.texts)), True
             except ValueError as error:
-                book.leave(directive, f"{rule.directive}: {error}, got '{directive.args[0].text}'.")
-        read.append((location, value, directive))
+                what = f"{rule.directive}: {error}, got '{directive.args[0].text}'. nginx would not start"
+                book.leave(directive, f"{what}. The default is taken.")
+        read.append((location, value, directive, is_read))
     chosen = read[0][1]
     seen: set[int] = set()
-    for location, value, directive in read:
-        if directive is not None:
+    for location, value, directive, is_read in read:
+        if directive is not None and is_read:
             book.models(directive)
         if value != chosen:
             book.problem(
-                location.place if directive is None else place_of(directive), f"{rule.directive} is {value} for "
-                f"{location.path} and {chosen} for {locations[0].path}, which go to the same upstream: the scenario "
-                f"has one for both, {chosen}.",
-            )  # fmt: skip
+                location.place if directive is None else place_of(directive),
+                f"{rule.directive} is {value} for {location.path} and {chosen} for {locations[0].path}, which go to "
+                f"the same upstream: the scenario has one for both, {chosen}.",
+            )
         elif directive is None:
             place, indent = _behind_pass(book, location)
             book.default(path, chosen, FROM, place, partial(_add, rule, indent))
+        elif not is_read:
+            book.default(path, chosen, FROM)
         elif id(directive) not in seen:
             seen.add(id(directive))
             text = " ".join(directive.texts)

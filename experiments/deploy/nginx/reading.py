@@ -20,12 +20,12 @@ from experiments.deploy.nginx.hosts import Hosts
 from experiments.deploy.nginx.limits import read_connection_limits, read_request_limits
 from experiments.deploy.nginx.loading import load, place_of
 from experiments.deploy.nginx.locations import Location, keeps_connections, read_limits, read_locations
+from experiments.deploy.nginx.servers import FROM, Upstream
 from experiments.deploy.nginx.tree import Directive
-from experiments.deploy.nginx.upstreams import Upstream, read_upstreams
+from experiments.deploy.nginx.upstreams import read_upstreams
 from experiments.deploy.setting import Ledger
 from experiments.deploy.source import Folder
 
-FROM = "nginx 1.22"
 OF_THE_IMAGE = "nginx's image: its own nginx.conf"
 
 
@@ -101,9 +101,11 @@ def _workers(book: Book, is_the_images: bool, cores: int | None) -> None:
     try:
         count = values.whole(connections.args[0].text)
     except ValueError as error:
-        book.leave(connections, f"worker_connections: {error}, got '{connections.args[0].text}'.")
+        book.leave(
+            connections, f"worker_connections: {error}, got '{connections.args[0].text}'. nginx would not start."
+        )
         return
-    book.fact(("worker_connections",), count, connections, values.write_whole)
+    book.fact(("worker_connections",), count, connections, values.whole_again(connections.args[0].text))
 
 
 def _processes(book: Book, directive: Directive, cores: int | None) -> None:
@@ -113,9 +115,9 @@ def _processes(book: Book, directive: Directive, cores: int | None) -> None:
         book.fact(("workers",), cores or 1, directive, partial(_write_workers, cores), note)
         return
     try:
-        book.fact(("workers",), values.whole(text), directive, values.write_whole)
+        book.fact(("workers",), values.whole(text), directive, values.whole_again(text))
     except ValueError as error:
-        book.leave(directive, f"worker_processes: {error}, got '{text}'.")
+        book.leave(directive, f"worker_processes: {error}, got '{text}'. nginx would not start.")
 
 
 def _write_workers(cores: int | None, value: object) -> str:

@@ -7,19 +7,17 @@ Checked  tests/unit/test_deploy_nginx.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from experiments.deploy.nginx import values
-from experiments.deploy.nginx.book import Book, behind_word, last, named
-from experiments.deploy.nginx.harmless import PLUS_PARAMETERS
-from experiments.deploy.nginx.hosts import Hosts, host_and_port
+from experiments.deploy.nginx.book import Book, behind_word, last
+from experiments.deploy.nginx.hosts import Hosts
 from experiments.deploy.nginx.loading import place_of, place_of_word
+from experiments.deploy.nginx.servers import FROM, Server, Upstream, read_servers
 from experiments.deploy.nginx.tokens import Word
 from experiments.deploy.nginx.tree import Directive
-from experiments.deploy.place import Place
+from experiments.deploy.nginx.weights import put_weights
 
-FROM = "nginx 1.22"
 KEYS = {
     "$remote_addr": "ip", "$binary_remote_addr": "ip", "$http_x_forwarded_for": "ip", "$http_x_real_ip": "ip",
     "$request_uri": "uri", "$uri": "uri", "$host$request_uri": "uri", "$scheme$proxy_host$request_uri": "uri",
@@ -36,36 +34,6 @@ def key_of(text: str) -> str | None:
     return "user" if plain.startswith(USERS) else None
 
 
-@dataclass(slots=True)
-class Server:
-    """One `server` of an upstream."""
-
-    directive: Directive
-    service: str
-    first: int
-    """Its first replica, from 1."""
-    count: int
-    """How many replicas the name stands for."""
-    port: int
-    settings: dict[str, tuple[str, Place]] = field(default_factory=dict)
-    """Its parameters with their places; flags have no text."""
-
-    @property
-    def replicas(self) -> range:
-        return range(self.first, self.first + self.count)
-
-
-@dataclass(slots=True)
-class Upstream:
-    """An upstream that leads to one service."""
-
-    name: str
-    service: str
-    servers: list[Server]
-    directive: Directive | None
-    """None for a service that a proxy_pass names without an upstream."""
-
-
 def read_upstreams(book: Book, blocks: list[Directive], hosts: Hosts) -> dict[str, Upstream]:
     """The upstreams of an http block, by name, with their facts."""
     found: dict[str, Upstream] = {}
@@ -74,7 +42,7 @@ def read_upstreams(book: Book, blocks: list[Directive], hosts: Hosts) -> dict[st
         if not block.args:
             continue
         name = block.args[0].text
-        servers = _servers(book, block, hosts)
+        servers = read_servers(book, block, hosts)
         services = sorted({server.service for server in servers})
         if not services:
             book.problem(place_of(block), f"upstream {name}: none of its servers is a service of this deployment.")
@@ -96,47 +64,6 @@ def read_upstreams(book: Book, blocks: list[Directive], hosts: Hosts) -> dict[st
     return found
 
 
-def _servers(book: Book, block: Directive, hosts: Hosts) -> list[Server]:
-    servers: list[Server] = []
-    for directive in named(block.block, "server"):
-        if not directive.args:
-            continue
-        address = directive.args[0]
-        parameters = {word: word.text.partition("=") for word in directive.args[1:]}
-        settings = {
-            name: (value, book.parameter(directive, word, name, value), word)
-            for word, (name, _, value) in parameters.items()
-        }
-        for name, (_, _, word) in settings.items():
-            if name in PLUS_PARAMETERS:
-                book.problem(place_of_word(directive.file, word), f"{name} of a server is not modelled (NGINX Plus).")
-        host, port = host_and_port(address.text)
-        target = None if address.text.startswith("unix:") else hosts.find(host)
-        if target is None and "service" in settings:
-            target = hosts.find(settings["service"][0])  # a name in service discovery
-        if target is None:
-            book.problem(
-                place_of_word(directive.file, address),
-                f"server {address.text}: {host} is no service of this deployment. It is left out.",
-            )
-            continue
-        if not target.is_resolved:
-            book.problem(
-                place_of_word(directive.file, address), f"server {address.text}: Docker resolves no container of this "
-                f"name. It is read as replica {target.number} of {target.service}; Compose calls that one "
-                f"{hosts.project or '<project>'}-{target.service}-{target.number}.",
-            )  # fmt: skip
-        count = hosts.replicas.get(target.service, 1) if target.number is None else 1
-        server = Server(directive, target.service, target.number or 1, count, port)
-        book.models(directive)
-        for name, (value, setting, _) in settings.items():
-            if name in ("weight", "max_fails", "fail_timeout", "max_conns", "backup", "down"):
-                server.settings[name] = (value, setting.place)
-                book.ledger.models(setting)
-        servers.append(server)
-    return servers
-
-
 def _facts(book: Book, upstream: Upstream, hosts: Hosts) -> None:
     at = ("upstreams", upstream.name)
     place = place_of_word(upstream.servers[0].directive.file, upstream.servers[0].directive.args[0])
@@ -144,7 +71,7 @@ def _facts(book: Book, upstream: Upstream, hosts: Hosts) -> None:
     book.fact_at((*at, "service"), upstream.service, place, None, "The service whose containers the servers are.")
     book.models(upstream.directive)
     _balancing(book, upstream, at)
-    _weights(book, upstream, at, hosts)
+    put_weights(book, upstream, at, hosts)
     _shared(book, upstream, at, "max_fails", 1, values.whole, values.write_whole)
     _shared(book, upstream, at, "fail_timeout", "10s", _whole_seconds, _write_seconds)
     _shared(book, upstream, at, "max_conns", 0, values.whole, values.write_whole)
@@ -193,65 +120,6 @@ def _balancing(book: Book, upstream: Upstream, at: tuple[str, ...]) -> None:
         book.fact_at((*at, "hash_key"), key, place_of_word(hashed.file, hashed.args[0]), None, "From its variable.")
         return
     book.default(path, "round_robin", FROM)
-
-
-def _number(text: str, fallback: int) -> int:
-    try:
-        return values.whole(text)
-    except ValueError:
-        return fallback
-
-
-def _weights(book: Book, upstream: Upstream, at: tuple[str, ...], hosts: Hosts) -> None:
-    """The weight of each replica, and who is down, backup, or not there at all."""
-    replicas = hosts.replicas.get(upstream.service, max(server.replicas[-1] for server in upstream.servers))
-    weights, known = [1] * replicas, set[int]()
-    backup: list[int] = []
-    down: list[int] = []
-    for server in upstream.servers:
-        for number in server.replicas:
-            if not 1 <= number <= replicas:
-                book.problem(
-                    place_of(server.directive), f"server {server.directive.args[0].text}: {upstream.service} has "
-                    f"{replicas} replicas, so there is no number {number}. It is left out.",
-                )  # fmt: skip
-                continue
-            known.add(number)
-            weights[number - 1] = _number(server.settings["weight"][0], 1) if "weight" in server.settings else 1
-            backup += [number] if "backup" in server.settings else []
-            down += [number] if "down" in server.settings else []
-    missing = [number for number in range(1, replicas + 1) if number not in known]
-    if missing:
-        book.problem(
-            place_of(upstream.servers[0].directive), f"upstream {upstream.name} names {len(known)} of the {replicas} "
-            f"replicas of {upstream.service}: the others get no request.",
-        )  # fmt: skip
-    for server in upstream.servers:
-        if server.first > replicas:
-            continue
-        write: Callable[[object], str] = partial(_write_weight, server, "weight" in server.settings)
-        if "weight" in server.settings:
-            book.fact_at((*at, "weights"), weights, server.settings["weight"][1], write, "One for each replica.")
-        else:
-            place = behind_word(server.directive, server.directive.args[0])
-            book.default((*at, "weights"), weights, f"{FROM}: 1", place, write)
-    for name, numbers in (("backup", backup), ("down", down + missing)):
-        if numbers:
-            server = next((s for s in upstream.servers if name in s.settings), upstream.servers[0])
-            book.fact_at((*at, name), sorted(numbers), place_of(server.directive), None, "By the servers' parameters.")
-
-
-def _write_weight(server: Server, is_written: bool, value: object) -> str:
-    """The weight of one server out of the list of all replicas."""
-    if not isinstance(value, list) or len(value) < server.replicas[-1]:
-        raise ValueError("must be a list with one weight for each replica")
-    mine = [value[number - 1] for number in server.replicas]
-    if any(weight != mine[0] for weight in mine):
-        raise ValueError("one server line stands for these replicas: they can only weigh alike")
-    text = values.write_whole(mine[0])
-    if text == "0":
-        raise ValueError("must be at least 1")
-    return text if is_written else ("" if text == "1" else f" weight={text}")
 
 
 def _shared(
@@ -313,7 +181,7 @@ def _kept(book: Book, upstream: Upstream, at: tuple[str, ...]) -> None:
         try:
             value = parse(word.text)
         except ValueError as error:
-            book.leave(directive, f"{name}: {error}, got '{word.text}'.")
+            book.leave(directive, f"{name}: {error}, got '{word.text}'. nginx would not start.")
             continue
         book.fact_at((*at, name), value, place_of_word(directive.file, word), partial(_write_again, write, word.text))
         book.models(directive)

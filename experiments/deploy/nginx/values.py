@@ -9,6 +9,7 @@ Checked  tests/unit/test_deploy_nginx_values.py
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 from sim.quantities import format_duration, format_size, parse_duration, parse_rate, parse_size
@@ -110,8 +111,13 @@ def write_rate(value: object, before: str) -> str:
     raise ValueError("nginx counts whole requests per second or per minute")
 
 
-def write_whole(value: object, _before: str = "") -> str:
-    """A count."""
+def write_whole(value: object, before: str = "") -> str:
+    """A count; as it stood there where it is the same."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("must be a whole number")
-    return str(value)
+    return before if before and int(before) == value else str(value)
+
+
+def whole_again(before: str) -> Callable[[object], str]:
+    """How a count is written where one stands."""
+    return lambda value: write_whole(value, before)
