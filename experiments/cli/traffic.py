@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from models.system import SystemSpec
 
 
+def _ahead_s(_: click.Context, __: click.Parameter, text: str) -> int:
+    """How far a clock such as +09:00 is ahead of UTC."""
+    match = re.fullmatch(r"(?:UTC)?(?:([+-])(\d{1,2})(?::?(00|15|30|45))?)?", text)
+    if match is None or int(match[2] or 0) > 14:
+        raise click.BadParameter(f"must be an offset such as +09:00, got {shown(text)}.")
+    seconds = 3600 * int(match[2] or 0) + 60 * int(match[3] or 0)
+    return -seconds if match[1] == "-" else seconds
+
+
 @click.command(short_help="Say what the load of a log is: rate, bursts, mix, sessions, limits.")
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
 @format_options
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one.")
 @click.option("--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear.")
 @click.option("--gap", type=DURATION, default="30m", metavar="T", help="A longer pause ends a session. Default: 30m.")
+@click.option("--zone", default="UTC", metavar="+HH:MM", callback=_ahead_s, help="Whose hours are told. Default: UTC.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="'KEY RATE [KIND]'",
     help="A rate limit to try on the log, e.g. 'ip 200/60s' or 'user 10/s limit_req burst=20'. "
@@ -81,8 +92,8 @@ def _refuse_others(used: tuple[str, ...]) -> None:
 
 def characterise(
     logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, log_format: str | None, fields: tuple[str, ...],
-    user_from: str | None, ip_from: str | None, stamp: Any, gap: float, limits: tuple[str, ...], scenario: str | None,
-    html: str | None, as_json: bool,
+    user_from: str | None, ip_from: str | None, stamp: Any, gap: float, zone: int, limits: tuple[str, ...],
+    scenario: str | None, html: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure logs, then say and write what was asked for."""
     from experiments.files import check_folder
@@ -99,7 +110,7 @@ def characterise(
     with progress("traffic") as tell:
         reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
         check_options(reading, roles, stamp)
-        measured = measure(reading, logs, tried, gap)
+        measured = measure(reading, logs, tried, gap, zone)
     if fit_shape is not None and output is not None:
         from experiments.files import write_text
         from experiments.shapes.fitted import fitted_section

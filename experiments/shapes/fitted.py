@@ -7,7 +7,7 @@ from typing import Any, Literal
 from experiments.errors import InputError
 from experiments.shapes.section import Section, rate_text
 from experiments.traffic.dispersion import dispersions, fit_mmpp
-from experiments.traffic.measure import Measured, hourly
+from experiments.traffic.measure import Measured, clock, hourly
 from models.system import SystemSpec
 
 Kind = Literal["diurnal", "weekly", "bursty"]
@@ -33,8 +33,8 @@ def fitted_section(kind: Kind, measured: Measured, spec: SystemSpec | None) -> S
 
 
 def _cycle(section: Section, measured: Measured, ref: str, hours: int) -> None:
-    means = hourly(measured.counts, hours)
-    what = "day" if hours == 24 else "week"
+    means = hourly(measured.counts, hours, measured.offset_s)
+    what, at = "day" if hours == 24 else "week", clock(measured.offset_s)
     if means is None or any(mean is None for mean in means):
         missing = hours if means is None else sum(mean is None for mean in means)
         raise InputError(
@@ -47,10 +47,10 @@ def _cycle(section: Section, measured: Measured, ref: str, hours: int) -> None:
         raise InputError("--fit-shape: must have requests in whole hours, got none. Give more of the log.")
     levels = [float(f"{level / mean:.4g}") for level in known]
     whole = int((measured.counts.span_s - 1) // 3600)
-    note = f"mean of {whole} whole hours by hour of the {what}, UTC"
+    note = f"mean of {whole} whole hours by hour of the {what}, {at}"
     section.say("open.rate", rate_text(mean), "measured", ref, f"the mean over a {what}")
     section.say("shape", {"kind": "cycle", "part": "1h", "levels": levels}, "measured", ref, note)
-    begin = "00:00 UTC" if hours == 24 else "Monday 00:00 UTC"
+    begin = f"00:00 {at}" if hours == 24 else f"Monday 00:00 {at}"
     section.notes.append(f"Levels are factors of the mean rate; the cycle begins at {begin}: begins_at moves that.")
 
 

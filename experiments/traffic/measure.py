@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from experiments.logs import Batch, Reading
-from experiments.traffic.counts import SECOND_NS, Counts
+from experiments.traffic.counts import SECOND_NS, Counts, regrouped
 from experiments.traffic.dispersion import WINDOWS_S, dispersions
 from experiments.traffic.endpoints import Endpoints
 from experiments.traffic.histogram import Histogram
@@ -42,6 +43,8 @@ class Measured:
 
     document: dict[str, Any]
     counts: Counts
+    offset_s: int
+    """By how much the clock is ahead of UTC that hours are told by."""
     targets: Sequence[tuple[str, str]]
     by_target: np.ndarray
     """Requests of each target."""
@@ -86,8 +89,13 @@ class Measurement:
             limit.judge(found)
 
 
-def measure(reading: Reading, logs: Sequence[str], limits: Sequence[Limit], gap_s: float) -> Measured:
-    """Read a log to its end and say what its load is. Raises InputError."""
+def measure(
+    reading: Reading, logs: Sequence[str], limits: Sequence[Limit], gap_s: float, offset_s: int = 0
+) -> Measured:  # fmt: skip
+    """Read a log to its end and say what its load is, hours by clocks that are `offset_s` ahead of UTC.
+
+    Raises InputError.
+    """
     taken = Measurement(reading, limits, gap_s)
     taken.take_all()
     counts, endpoints = taken.counts, taken.endpoints
@@ -102,7 +110,7 @@ def measure(reading: Reading, logs: Sequence[str], limits: Sequence[Limit], gap_
         "headers": reading.headers, "went_back": reading.went_back, "late": taken.sorter.late,
         "resolution_s": resolution_s,
         "begins": iso(counts.first_ns), "ends": iso(counts.last_ns), "span_s": counts.span_s,
-        "rate": rates(counts),
+        "rate": rates(counts, offset_s),
         "burstiness": burstiness(counts, taken.gaps),
         "status": endpoints.statuses(),
         "response_s": with_curve(endpoints.times),
@@ -112,7 +120,7 @@ def measure(reading: Reading, logs: Sequence[str], limits: Sequence[Limit], gap_
         "sessions": taken.sessions.as_dict(resolution_s),
         "limits": [limit.as_dict(reading.names) for limit in taken.limits],
     }  # fmt: skip
-    return Measured(document, counts, reading.names.targets, endpoints.by_target)
+    return Measured(document, counts, offset_s, reading.names.targets, endpoints.by_target)
 
 
 def with_curve(times: Histogram) -> dict[str, Any] | None:
@@ -130,7 +138,7 @@ def who(reading: Reading, taken: Measurement) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rates(counts: Counts) -> dict[str, Any]:
+def rates(counts: Counts, offset_s: int) -> dict[str, Any]:
     """The rate over time, its peaks, and how it goes with the hours."""
     mean = counts.total / counts.span_s
     width_ns = series_width_ns(counts)
@@ -139,8 +147,9 @@ def rates(counts: Counts) -> dict[str, Any]:
         "mean_per_s": mean,
         "series": {"width_s": width_ns / SECOND_NS, "begins": iso(begins_ns), "requests": series.tolist()},
         "peaks": [peak(counts, window_s, mean) for window_s in PEAKS_S if fits(counts, window_s)],
-        "by_hour_per_s": by_hour(counts, 24),
-        "by_hour_of_week_per_s": by_hour(counts, 168),
+        "clock": clock(offset_s),
+        "by_hour_per_s": by_hour(counts, 24, offset_s),
+        "by_hour_of_week_per_s": by_hour(counts, 168, offset_s),
     }
 
 
@@ -172,23 +181,20 @@ def peak(counts: Counts, window_s: float, mean: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def by_hour(counts: Counts, hours: int) -> list[float | None] | None:
-    """Mean rate of each hour of the day (24, from 00:00 UTC) or of the week (168, from Monday): over whole hours.
+def by_hour(counts: Counts, hours: int, offset_s: int) -> list[float | None] | None:
+    """Mean rate of each hour of the day (24) or of the week (168): None where the log has less than two of them."""
+    return None if counts.span_s < LEAST_DAYS * hours * 3600 else hourly(counts, hours, offset_s)
 
-    None where the log has less than two days, or two weeks, or wider bins. An hour that never was is None.
-    """
-    if counts.span_s < LEAST_DAYS * hours * 3600:
+
+def hourly(counts: Counts, hours: int, offset_s: int = 0) -> list[float | None] | None:
+    """Mean rate of each hour of the day (24, from 00:00) or of the week (168, from Monday), over whole hours, however
+    few, by clocks that are `offset_s` ahead of UTC. An hour that never was is None. None: bins are too wide to tell."""
+    unit_s = math.gcd(3600, offset_s)
+    if unit_s * SECOND_NS % counts.width_ns:
         return None
-    return hourly(counts, hours)
-
-
-def hourly(counts: Counts, hours: int) -> list[float | None] | None:
-    """Mean rate of each hour of the day (24) or of the week (168), over whole hours, however few. None: wider bins."""
-    hour_ns = 3600 * SECOND_NS
-    if hour_ns % counts.width_ns:
-        return None
-    found, begins_ns = counts.per(hour_ns)
-    found, first = found[1:-1], begins_ns // hour_ns + 1
+    found, begins_ns = counts.per(unit_s * SECOND_NS)
+    found, first = regrouped(found, (begins_ns // SECOND_NS + offset_s) // unit_s, 3600 // unit_s)
+    found, first = found[1:-1], first + 1
     if hours == 168:
         first -= 4 * 24  # 1970 began on a Thursday, the fourth day of a week that begins on Monday
     place = (first + np.arange(len(found))) % hours
@@ -221,6 +227,12 @@ def ranks(requests: np.ndarray) -> list[list[int]]:
         return []
     places = np.unique(np.geomspace(1, len(ranked), RANKS).round().astype(np.int64))
     return [[int(place), int(ranked[place - 1])] for place in places]
+
+
+def clock(offset_s: int) -> str:
+    """What a clock is called that is so far ahead of UTC."""
+    minutes = abs(offset_s) // 60
+    return "UTC" if not minutes else f"UTC{'-' if offset_s < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def iso(at_ns: int | None) -> str | None:

@@ -73,13 +73,13 @@ def as_text(document: Document) -> str:
 
 def figures(document: Document) -> Iterator[tuple[str, str, go.Figure, bool]]:
     """Heading, note, plot, and whether it takes the whole width."""
-    series = document["rate"]["series"]
+    series, clock = document["rate"]["series"], document["rate"]["clock"]
     note = f"in bins of {as_window(series['width_s'])}; time is UTC"
     yield "Rate over time", note, over_time(series), True
     if document["rate"]["by_hour_of_week_per_s"]:
-        yield "Rate by hour of the week", "mean of whole hours, UTC", by_week(document["rate"]), True
+        yield "Rate by hour of the week", f"mean of whole hours, {clock}", by_week(document["rate"]), True
     elif document["rate"]["by_hour_per_s"]:
-        yield "Rate by hour of the day", "mean of whole hours, UTC", by_day(document["rate"]), True
+        yield "Rate by hour of the day", f"mean of whole hours, {clock}", by_day(document["rate"]), True
     if document["burstiness"]["dispersion"]:
         note = "index of dispersion of counts; grey: arrivals at random (95 %)"
         yield "Burstiness by length of window", note, dispersion(document["burstiness"]["dispersion"]), False
@@ -136,7 +136,7 @@ def by_day(found: Mapping[str, Any]) -> go.Figure:
     values, unit = in_unit(found["by_hour_per_s"])
     said = "%{x}:00<br>%{y:.4g}/UNIT<extra></extra>".replace("UNIT", unit)
     figure = go.Figure(go.Bar(x=list(range(24)), y=values, marker={"color": LINE}, hovertemplate=said))
-    figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"}, showgrid=False)
+    figure.update_xaxes(dtick=3, title={"text": "hour"}, showgrid=False)
     figure.update_yaxes(rangemode="tozero", title={"text": f"requests /{unit}"}, exponentformat="none")
     return laid_out(figure, 260).update_layout(bargap=0.15)
 
@@ -152,7 +152,7 @@ def by_week(found: Mapping[str, Any]) -> go.Figure:
             colorbar={"title": {"text": f"/{unit}"}, "thickness": 12, "outlinewidth": 0},
         )
     )  # fmt: skip
-    figure.update_xaxes(dtick=3, title={"text": "hour (UTC)"})
+    figure.update_xaxes(dtick=3, title={"text": "hour"})
     figure.update_yaxes(autorange="reversed")
     return laid_out(figure, 280)
 

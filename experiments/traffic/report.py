@@ -33,7 +33,7 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     """A section that has nothing to say is left out."""
     yield "RATE over time", rate(document["rate"], document["requests"])
     if document["rate"]["by_hour_per_s"]:
-        yield "HOURS of the day (UTC), mean rate", hours(document["rate"])
+        yield f"HOURS of the day ({document['rate']['clock']}), mean rate", hours(document["rate"])
     yield "BURSTINESS", burstiness(document)
     if any(each["endpoint"] != UNKNOWN for each in document["endpoints"]) or set(document["status"]) != {UNKNOWN}:
         yield "WHAT IS ASKED FOR", endpoints(document)

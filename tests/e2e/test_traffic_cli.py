@@ -118,6 +118,11 @@ def test_the_mix_is_by_the_routes_of_a_scenario(tmp_path: Path, small: Path, win
     ("arguments", "line"),
     [
         (["-o", "x.yaml"], "-o: must come with --fit-shape, got neither. Add --fit-shape weekly, for example."),
+        (
+            ["--zone", "KST"],
+            "windtunnel traffic: Invalid value for '--zone': must be an offset such as +09:00, got 'KST'. "
+            "See windtunnel traffic --help.",
+        ),
         (["--fit-shape", "weekly"], "--fit-shape: must come with -o, got 'weekly' alone. Add -o traffic.yaml."),
         (
             ["--limit", "ip"],

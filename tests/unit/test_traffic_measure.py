@@ -139,6 +139,18 @@ def test_monday_is_the_first_day_of_the_week(tmp_path: Path) -> None:
     assert week[9] == pytest.approx(100 / 3600)
 
 
+@pytest.mark.parametrize(("offset_s", "hour"), [(9 * 3600, 15), (-7 * 3600, 23), (0, 6), (5 * 3600 + 1800, 11)])
+def test_hours_are_those_of_the_clock_that_is_asked_for(tmp_path: Path, offset_s: int, hour: int) -> None:
+    """Requests from 06:00 to 07:00 UTC on three days; where clocks are half an hour off, they fall into two hours."""
+    file = tmp_path / "access.log"
+    mornings = [line(86_400 * day + 6 * 3600 + n) for day in range(3) for n in range(0, 3600, 30)]
+    file.write_text("".join([line(0), *mornings, line(86_400 * 3)]))
+    rate = measure(read_logs([str(file)]), [str(file)], [], 1800.0, offset_s).document["rate"]
+    busy = {number: value * 3600 for number, value in enumerate(rate["by_hour_per_s"]) if value and value > 0.001}
+    assert busy == pytest.approx({hour: 120} if offset_s % 3600 == 0 else {hour: 60, hour + 1: 60})
+    assert rate["clock"] == {32_400: "UTC+09:00", -25_200: "UTC-07:00", 0: "UTC", 19_800: "UTC+05:30"}[offset_s]
+
+
 def test_one_request_is_enough_to_say_something(tmp_path: Path) -> None:
     document = measured(tmp_path, [line(0)], ("ip 1/s",)).document
     assert (document["requests"], document["span_s"], document["rate"]["mean_per_s"]) == (1, 1, 1)
