@@ -96,7 +96,7 @@ def test_what_is_valid_is_read_whole() -> None:
     }  # fmt: skip
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(edits)
 def test_yaml(changes: list[tuple[int, int, bytes]]) -> None:
     check({"application.yml": edited(changes), "more.properties": b"a=1\n"})
@@ -120,7 +120,7 @@ properties = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(properties)
 @example(b"spring.redis.host=r\na.caches.b.ttl=5s\n")
 def test_properties(data: bytes) -> None:
