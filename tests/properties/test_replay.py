@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +22,9 @@ from experiments.replay.written import learn_from, text_of
 from experiments.scenario import load_scenario
 from experiments.spool import Sorter
 from experiments.trace import Trace
+
+sys.path.insert(0, str(Path(__file__).parent))
+from log_samples import SAMPLES
 
 SYSTEM = load_scenario("maltan/early").spec
 ROUTES = list(SYSTEM.routes)
@@ -94,6 +100,19 @@ def test_counts_always_add_up(
     assert trace.endpoint is not None
     assert bool((trace.endpoint >= 0).all()) == (counts.drawn == 0)
     assert all(line.isprintable() for line in told(counts))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_format_is_replayed(name: str, tmp_path: Path) -> None:
+    sample = SAMPLES[name]
+    path = tmp_path / "log"
+    path.write_bytes(sample.data)
+    trace, counts = replay_trace(read_logs([str(path)], **sample.options), Router(SYSTEM, []))
+    with closing(trace):
+        instants = np.concatenate([block.t_s for block in trace.blocks()])
+    assert len(instants) == counts.kept == counts.requests == sample.requests
+    assert bool((np.diff(instants) >= 0).all())
+    assert 0 <= instants[0] <= instants[-1] < counts.span_s
 
 
 @settings(max_examples=60)
