@@ -110,7 +110,7 @@ HOSTILE = {
     "closed": b"}" * 100_000,
     "long word": b"a" * 3_000_000 + b";",
     "many directives": b"gzip on;\n" * 20_000,
-    "many words": b"a " * 420_000,
+    "many words": b"a " * 210_000,
     "quote": b"a '" + b"x;\n" * 100_000,
     "variables": b"a " + b"${" * 100_000,
     "many servers": b"events {} http { upstream u {" + b"server api;" * 2_000 + b"} server { location / "

@@ -9,7 +9,7 @@ from experiments.deploy.nginx.tokens import BadSyntax, Word, words_of
 
 DEEPEST = 40
 """Blocks within blocks. Real files have five or six; crossplane calls itself for each."""
-MOST_WORDS = 400_000
+MOST_WORDS = 200_000
 
 
 @dataclass(slots=True)
