@@ -77,7 +77,7 @@ def scenario(model: str, requests: int, seed: int) -> dict[str, Any]:
     """A scenario through assembly with everything on; of a shipped one, as much as its duration brings."""
     from mm2 import ARRIVALS_PER_S, SERVICE_S
 
-    from experiments.runner import Task, replicate
+    from experiments.runner import Task, bin_width_s, replicate
     from experiments.scenario import load_scenario
 
     own = model in ("mm2", "reference")
@@ -85,7 +85,8 @@ def scenario(model: str, requests: int, seed: int) -> dict[str, Any]:
     spec_json = spec.model_dump_json()
     duration_s = requests / ARRIVALS_PER_S if own else spec.duration
     replicate(Task(spec_json, None, seed, 0, 0.1, 0.0, 1.0))  # the specification is validated once for a process
-    gave, cpu_s, before = timed(lambda: replicate(Task(spec_json, None, seed, 0, duration_s, 0.0, 1.0)))
+    task = Task(spec_json, None, seed, 0, duration_s, 0.0, bin_width_s(duration_s))
+    gave, cpu_s, before = timed(lambda: replicate(task))
     recording = gave.recording
     latency_s = recording.requests.latency().mean or 0.0
     arrived = recording.arrived
