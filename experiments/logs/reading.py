@@ -2,7 +2,7 @@
 
 Models   The format is told from the first lines of the first file, or stated, and is that of all files. Several files
          are one log in the order of their first requests, so that `access.log*` is right though the newest comes first;
-         standard input comes where it is named. What is read is handed out in batches: memory does not grow with it.
+         pipes come where they are named. What is read is handed out in batches: memory does not grow with it.
 Checked  tests/unit/test_log_reading.py, tests/properties/test_logs.py
 """
 
@@ -201,7 +201,7 @@ def in_order(sources: Sequence[Source], kind: Format) -> list[Source]:
 
 
 def _first_instant(source: Source, kind: Format) -> int | None:
-    if source.name == "-" or not isinstance(kind, LineFormat):
+    if not isinstance(kind, LineFormat) or not source.can_be_reopened:
         return None
     try:
         return kind.begin_of(first_lines(source.head()))

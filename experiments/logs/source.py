@@ -88,6 +88,14 @@ class Source:
         """Bytes of the file that were taken so far, as packed as they are."""
         return 0 if self._raw is None else self._raw.count
 
+    @property
+    def can_be_reopened(self) -> bool:
+        """Not standard input, nor a pipe with a name: what was read of those is gone."""
+        try:
+            return self.name != "-" and Path(self.name).is_file()
+        except (OSError, ValueError):
+            return False
+
     def open(self) -> None:
         """Open the file. Raises InputError where that is not possible."""
         if self._file is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,22 @@ def test_standard_input_is_read_in_any_packing(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sys, "stdin", Piped(b"PAR1"))
     with pytest.raises(InputError, match="standard input: must not be Parquet"):
         read_all("-")
+
+
+def test_pipes_with_names_are_read_once_and_whole(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("a", "b")]
+    for name in names:
+        os.mkfifo(name)
+    writers = [
+        threading.Thread(target=lambda name=name, day=day: Path(name).write_text(line(1, day=day) * 1000))
+        for name, day in zip(names, (26, 25), strict=True)
+    ]
+    for writer in writers:
+        writer.start()
+    reading = read_all(*names)
+    for writer in writers:
+        writer.join()
+    assert (reading.requests, reading.bad, reading.went_back) == (2000, 0, 1000)
 
 
 @pytest.mark.parametrize("names", [[], ["-", "-"]])
