@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from experiments.deploy.patch import Patch
 
 
 @click.command("patch", short_help="What to change in the deployed files, as a unified diff.")
 @click.argument("scenario")
 @click.option("--set", "settings", metavar="PATH=VALUE", multiple=True, help="Change a value; null unsets.")
 @click.option("--variant", metavar="NAME", help="One of the scenario's variants, before any --set.")
-@click.option("--against", metavar="DIR|FILE", multiple=True, help="The deployed files. Default: those it was read from.")
+@click.option("--against", metavar="DIR|FILE", multiple=True, help="The deployed files. Default: where it was read.")
 @click.option("--base", metavar="SCENARIO", help="Only what differs from this scenario.")
 @click.option("--profile", "profiles", metavar="NAME", multiple=True, help="As for import.")
 @click.option("--env-file", "env_files", metavar="FILE", multiple=True, help="As for import.")
@@ -45,22 +49,23 @@ def patch(
         with replacing(Path(output)) as part:
             part.write_bytes(diff)
     if as_json:
-        click.echo(json.dumps(_json(back.patch.changed, back.patch.by_hand, diff), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_json(back.patch, diff), ensure_ascii=False, indent=2))
         return
     if output is None:
         click.echo(diff, nl=False)
     _tell(back.patch.by_hand, len(back.patch.changed), len(back.patch.files), output)
 
 
-def _json(changed: list[object], by_hand: list[str], diff: bytes) -> dict[str, object]:
+def _json(patch: Patch, diff: bytes) -> dict[str, object]:
     from experiments.scenario.paths import format_path
 
+    changed = []
+    for change, places in patch.changed:
+        path = format_path(change.path)
+        changed.append({"path": path, "before": change.before, "after": change.after, "at": list(map(str, places))})
     return {
-        "changed": [
-            {"path": format_path(change.path), "before": change.before, "after": change.after, "at": list(map(str, places))}
-            for change, places in changed  # type: ignore[attr-defined, misc]
-        ],
-        "by_hand": by_hand,
+        "changed": changed,
+        "by_hand": patch.by_hand,
         "diff": diff.decode("utf-8", "backslashreplace"),
     }
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from experiments.deploy.place import Place
     from experiments.scenario.document import Document
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, required=True, metavar="DIR|FILES...")
 @click.option("-o", "--out", metavar="FILE", help="Write the scenario into this file. Default: only report.")
 @click.option("--assume", metavar="FILE", help="A partial scenario with what files cannot tell; laid over the result.")
-@click.option("--profile", "profiles", metavar="NAME", multiple=True, help="Start Compose services of this profile, too.")
-@click.option("--env-file", "env_files", metavar="FILE", multiple=True, help="Variables, instead of .env in the folder.")
+@click.option(
+    "--profile", "profiles", metavar="NAME", multiple=True, help="Start Compose services of this profile, too."
+)
+@click.option(
+    "--env-file", "env_files", metavar="FILE", multiple=True, help="Variables, instead of .env in the folder."
+)
 @click.option("--all", "everything", is_flag=True, help="Cut no list of the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
@@ -69,7 +75,7 @@ def _names(said: Document | None) -> list[str]:
     return [str(name) for name in services] if isinstance(services, dict) else []
 
 
-def _reference(root: Path, out: str | None) -> object:
+def _reference(root: Path, out: str | None) -> Callable[[Place], str]:
     """How places are called in provenance: relative to the scenario, so that they lead back."""
     base = Path(os.path.relpath(root.resolve(), Path(out).resolve().parent)).as_posix() if out is not None else "."
     prefix = "" if base == "." else f"{base}/"

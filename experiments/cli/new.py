@@ -63,7 +63,7 @@ def new(file: str, yes: bool, force: bool, **said: Any) -> None:
 
 _HEAD = (
     "A first sketch: everything here is assumed. Change it to what you know, from the top down.",
-    "windtunnel explain FILE PATH says of a value what it means and what may stand there; docs/scenario-format.md has all.",
+    "windtunnel explain FILE PATH says what a value means and what may stand there; docs/scenario-format.md has all.",
 )
 
 

@@ -55,7 +55,8 @@ def assemble(
 ) -> Assembled:  # fmt: skip
     """One scenario from a deployment. `assume`: a partial scenario that is laid over it.
 
-    `ref_of`: how a place is called in provenance. `is_weak`: what files say holds against `assume`. Raises InputError where no scenario can be made of it.
+    `ref_of`: how a place is called in provenance. `is_weak`: what files say holds against `assume`. Raises
+    InputError where no scenario can be made of it.
     """
     overlay = Overlay(assume, is_weak=is_weak)
     draft = Draft(ref_of or _ref)
@@ -182,7 +183,8 @@ def _complete(draft: Draft, deployment: Deployment, machine: str) -> None:
         _assume(draft, ("gateway",), assumptions.GATEWAY)
     for unit in deployment.units:
         if unit.role == "background" and unit.kind in NOT_MODELLED_KINDS:
-            what = f"{unit.name}: {NOT_MODELLED_KINDS[unit.kind]} is not modelled: it takes memory, and no request waits for it."
+            kind = NOT_MODELLED_KINDS[unit.kind]
+            what = f"{unit.name}: {kind} is not modelled: it takes memory, and no request waits for it."
             deployment.ledger.problem(unit.place, what)
         if unit.kind == "mysql":
             draft.put((*unit.at, "max_connections"), 151, Source("default", "MySQL 8: max_connections", "", 1))

@@ -1,7 +1,7 @@
 """From a scenario back to the files it was read from.
 
-Models   The folder is the one that the scenario's provenance names, unless another is given. The files are read anew, so
-         that places are those of today; what they cannot tell is the scenario's own.
+Models   The folder is the one that the scenario's provenance names, unless another is given. The files are read anew,
+         so that places are those of today; what they cannot tell is the scenario's own.
 Checked  tests/unit/test_deploy_patch.py, tests/e2e/test_import.py
 """
 

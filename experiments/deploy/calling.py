@@ -185,7 +185,9 @@ def add_traffic(draft: Draft, overlay: Overlay) -> None:
             draft.put(("traffic", "mix", str(name)), assumptions.MIX.value, assumed(assumptions.MIX.note))
     if overlay.value("traffic", "client") is None:
         draft.put(("traffic", "client", "patience"), assumptions.PATIENCE.value, assumed(assumptions.PATIENCE.note))
-        draft.put(("traffic", "client", "round_trip"), assumptions.ROUND_TRIP.value, assumed(assumptions.ROUND_TRIP.note))
+        draft.put(
+            ("traffic", "client", "round_trip"), assumptions.ROUND_TRIP.value, assumed(assumptions.ROUND_TRIP.note)
+        )
 
 
 def add_guards(draft: Draft, deployment: Deployment) -> None:
@@ -196,7 +198,9 @@ def add_guards(draft: Draft, deployment: Deployment) -> None:
             continue
         steps = list(_calls(draft, unit.name))
         for guards in spring.guards.values():
-            fitting = [path for path, step in steps if _uniform(guards.name) in (_uniform(step["service"]), _uniform(path[-1]))]
+            fitting = [
+                path for path, step in steps if _uniform(guards.name) in (_uniform(step["service"]), _uniform(path[-1]))
+            ]
             _around(draft, deployment, unit, guards.name, guards.facts, fitting)
         for path, step in steps:
             limits = [fact for call in spring.calls if call.host == step["service"] for fact in call.facts]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -19,11 +19,12 @@ from experiments.deploy.fact import Fact
 from experiments.deploy.place import Place
 from experiments.deploy.redis_conf import Word
 from experiments.deploy.setting import Ledger, Setting
-from experiments.deploy.source import Folder, Text
+from experiments.deploy.source import Text
 from experiments.deploy.units import Unit, guess_role
 from experiments.deploy.yaml_marks import documents_of
 from sim.quantities import format_duration, format_size, parse_duration, parse_size
 
+Write = Callable[[object, str], str]
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_]\w*)(?:(:?[-?+])([^}]*))?\}|([A-Za-z_]\w*))")
 
 
@@ -45,10 +46,10 @@ class ComposeFile:
 
     def override(self, other: ComposeFile) -> None:
         """Lay another file over this one: mappings are merged, lists go on, a command is replaced."""
-        for key in ("command", "entrypoint"):
+        for word in ("command", "entrypoint"):
             for name in other.names("services"):
-                if other.get("services", name, key) is not None or other.names("services", name, key):
-                    self._hide("services", name, key)
+                if other.get("services", name, word) is not None or other.names("services", name, word):
+                    self._hide("services", name, word)
         for key, setting in other.settings.items():
             place = next((n for n, part in enumerate(key) if isinstance(part, int)), None)
             if place is not None:
@@ -74,11 +75,13 @@ class ComposeFile:
                 continue
             other = str(base.value)
             if file is not None or not self.names("services", other) or self.names("services", other, "extends"):
-                self.ledger.problem(base.place, f"{name}: extends {other}, which is not read: only services of this file that extend none are.")
+                what = f"{name}: extends {other}, which is not read: only services of this file that extend none are."
+                self.ledger.problem(base.place, what)
                 continue
             self.ledger.models(base)
             for rest, setting in list(self.below("services", other)):
-                if not any(full[:3] == ("services", name, rest[0]) and not _merges(str(rest[0])) for full in self.settings):
+                own = ("services", name, rest[0])
+                if _merges(str(rest[0])) or not any(full[:3] == own for full in self.settings):
                     self.settings.setdefault(("services", name, *rest), setting)
 
     def _walk(self, key: tuple[str | int, ...], node: Node | None) -> None:
@@ -158,7 +161,9 @@ _REACH = "who may reach it, and with which rights it runs"
 _LOGS = "where logs go"
 _HARMLESS = {
     **dict.fromkeys(("image", "container_name", "hostname", "labels", "build", "pull_policy", "platform"), _NAMES),
-    **dict.fromkeys(("networks", "expose", "ports", "user", "cap_add", "cap_drop", "security_opt", "privileged"), _REACH),
+    **dict.fromkeys(
+        ("networks", "expose", "ports", "user", "cap_add", "cap_drop", "security_opt", "privileged"), _REACH
+    ),
     **dict.fromkeys(("extra_hosts", "dns", "links", "pid", "read_only", "tmpfs", "working_dir", "init", "tty"), _REACH),
     **dict.fromkeys(("logging", "stdin_open", "stop_signal"), _LOGS),
     "volumes": "files it sees: those of the deployment are read",
@@ -167,7 +172,8 @@ _HARMLESS = {
     "env_file": "its variables, which are read",
 }
 _TOP_HARMLESS = {
-    "name": "the project's name", "version": "not looked at by Compose 2", "networks": _REACH, "volumes": "where data lies",
+    "name": "the project's name", "version": "not looked at by Compose 2", "networks": _REACH,
+    "volumes": "where data lies",
     "secrets": _REACH, "configs": "files that containers see",
 }  # fmt: skip
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30}
@@ -177,9 +183,7 @@ _SECONDS = {"us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": Fraction(1),
 RESTARTS = ("no", "always", "unless-stopped", "on-failure")
 
 
-def units_of(
-    compose: ComposeFile, folder: Folder, profiles: Sequence[str] = ()
-) -> list[Unit]:
+def units_of(compose: ComposeFile, profiles: Sequence[str] = ()) -> list[Unit]:
     """The containers of a Compose file that the profiles start."""
     for key, setting in compose.settings.items():
         if key and (key[0] in _TOP_HARMLESS or str(key[0]).startswith("x-")):
@@ -191,13 +195,14 @@ def units_of(
         wanted = [str(one.value) for _, one in compose.below("services", name, "profiles")]
         if wanted and not set(wanted) & set(profiles) and "*" not in profiles:
             first = next(one for _, one in compose.below("services", name))
-            compose.ledger.problem(first.place, f"{name}: started only with the profile {' or '.join(wanted)} (--profile).")
+            what = f"{name}: started only with the profile {' or '.join(wanted)} (--profile)."
+            compose.ledger.problem(first.place, what)
             continue
-        units.append(_unit(compose, folder, name))
+        units.append(_unit(compose, name))
     return units
 
 
-def _unit(compose: ComposeFile, folder: Folder, name: str) -> Unit:
+def _unit(compose: ComposeFile, name: str) -> Unit:
     at = ("services", name)
     first = next((one for _, one in compose.below(*at)), None)
     place = first.place if first is not None else Place(compose.text.file, 1, 0, 0)
@@ -208,7 +213,7 @@ def _unit(compose: ComposeFile, folder: Folder, name: str) -> Unit:
     unit.aliases = [str(container.value)] if container is not None else []
     unit.environment = _environment(compose, at)
     unit.command = [*_words(compose, (*at, "entrypoint")), *_words(compose, (*at, "command"))]
-    unit.mounts = _mounts(compose, folder, at, home)
+    unit.mounts = _mounts(compose, at, home)
     unit.depends_on = _depends(compose, at)
     unit.is_published = bool(compose.names(*at, "ports"))
     unit.builds_from = _build(compose, at, home)
@@ -228,7 +233,8 @@ def _environment(compose: ComposeFile, at: tuple[str, ...]) -> dict[str, Setting
                 exact = setting.text == setting.value
                 start = inner.start + len(name) + 1 if exact else inner.start
                 place = Place(inner.file, inner.line, start, inner.end)
-                found[name] = Setting((*at, "environment", name), value, setting.text[len(name) + 1 :] if exact else setting.text, place)
+                text = setting.text[len(name) + 1 :] if exact else setting.text
+                found[name] = Setting((*at, "environment", name), value, text, place)
         else:
             found[str(rest[0])] = setting
         compose.ledger.harmless(setting, "a variable that the container's own configuration looks at")
@@ -266,18 +272,20 @@ def _split(setting: Setting) -> Iterator[Word]:
         yield Word(word, Place(setting.place.file, line, start, start + len(word)))
 
 
-def _mounts(compose: ComposeFile, folder: Folder, at: tuple[str, ...], home: str) -> dict[str, str]:
+def _mounts(compose: ComposeFile, at: tuple[str, ...], home: str) -> dict[str, str]:
     """Files and folders of the deployment by where they stand in the container."""
     found: dict[str, str] = {}
     for number in compose.names(*at, "volumes"):
-        key = (*at, "volumes", int(number)) if number.isdecimal() else (*at, "volumes", number)
+        key: tuple[str | int, ...] = (*at, "volumes", int(number) if number.isdecimal() else number)
         short = compose.get(*key)
         if short is not None:
             parts = str(short.value).split(":")
             source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", "")
         else:
             long = {str(rest[0]): str(one.value) for rest, one in compose.below(*key)}
-            source, target = (long.get("source", ""), long.get("target", "")) if long.get("type") == "bind" else ("", "")
+            source, target = (
+                (long.get("source", ""), long.get("target", "")) if long.get("type") == "bind" else ("", "")
+            )
         if source.startswith((".", "/")) or "/" in source:
             inside = posixpath.normpath(posixpath.join(home, source)) if not source.startswith("/") else ""
             if inside and not inside.startswith(".."):
@@ -303,7 +311,7 @@ def _build(compose: ComposeFile, at: tuple[str, ...], home: str) -> str:
 
 def _facts(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
     """What Compose says of a container's limits, replicas, restarts and health."""
-    rules = (
+    rules: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str], object], Write], ...] = (
         (("deploy", "replicas"), ("replicas",), _whole, _write_whole),
         (("scale",), ("replicas",), _whole, _write_whole),
         (("deploy", "resources", "limits", "cpus"), ("limits", "cpus"), _number, _write_number),
@@ -322,20 +330,22 @@ def _facts(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
         try:
             value = parse(str(setting.value))
         except ValueError as error:
-            compose.ledger.problem(setting.place, f"{'.'.join(map(str, setting.key))}: {error}, got '{str(setting.value)[:40]}'.")
+            what = f"{'.'.join(map(str, setting.key))}: {error}, got '{str(setting.value)[:40]}'."
+            compose.ledger.problem(setting.place, what)
             continue
         seen.add(path)
         compose.models(setting)
         is_exact = setting.text == setting.value
         note = "" if is_exact else "Variables are put in here: change it where they are set."
-        yield Fact(path, value, "file", setting.place, note, _writer(write, str(setting.value)) if is_exact else None)
+        back = _writer(write, str(setting.value)) if is_exact else None
+        yield Fact(path, value, "file", setting.place, note, back)
     if ("restart",) not in seen:
         yield Fact(("restart",), "no", "default", None, "Docker: no", None)
     yield from _health(compose, at)
 
 
-def _writer(write: object, before: str) -> object:
-    return lambda value: write(value, before)  # type: ignore[operator]
+def _writer(write: Write, before: str) -> Callable[[object], str]:
+    return lambda value: write(value, before)
 
 
 def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
@@ -347,19 +357,22 @@ def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
     for one in test:
         compose.models(one)
     yield Fact(("health", "kind"), "docker", "file", test[0].place, "Docker asks, and tells nobody.", None)
-    for key, parse, write in (("interval", _time, _write_time), ("timeout", _time, _write_time), ("retries", _whole, _write_whole),
-                              ("start_period", _time, _write_time)):  # fmt: skip
+    times = [(key, _time, _write_time) for key in ("interval", "timeout", "start_period")]
+    rules: list[tuple[str, Callable[[str], object], Write]] = [*times, ("retries", _whole, _write_whole)]
+    for key, parse, write in rules:
         setting = compose.get(*at, "healthcheck", key)
         if setting is None:
             continue
         try:
             value = parse(str(setting.value))
         except ValueError as error:
-            compose.ledger.problem(setting.place, f"healthcheck.{key}: {error}, got '{str(setting.value)[:40]}'.")
+            what = f"healthcheck.{key}: {error}, got '{str(setting.value)[:40]}'."
+            compose.ledger.problem(setting.place, what)
             continue
         compose.models(setting)
         exact = setting.text == setting.value
-        yield Fact(("health", key), value, "file", setting.place, "", _writer(write, str(setting.value)) if exact else None)  # type: ignore[arg-type]
+        back = _writer(write, str(setting.value)) if exact else None
+        yield Fact(("health", key), value, "file", setting.place, "", back)
 
 
 def _whole(text: str) -> int:

@@ -1,8 +1,7 @@
 """A deployment as its files describe it: containers, and everything that is said of them.
 
-Models   Compose files or Kubernetes manifests say which containers there are; what is mounted into them, or stands beside
-         them under their names, is read as what they are: Spring's configuration, nginx', Redis', PostgreSQL's,
-         Prometheus' and Alertmanager's.
+Models   The Compose file says which containers there are; what is mounted into them, or stands beside them under their
+         names, is read as what it is: the configuration of Spring, nginx, Redis, PostgreSQL, Prometheus, Alertmanager.
 Checked  tests/unit/test_deploy_deployment.py, tests/e2e/test_import.py
 """
 
@@ -77,7 +76,9 @@ class Deployment:
     def ways(self) -> list[Way]:
         """The ways in, as files tell them; assumed where they tell none."""
         gateway = next(self.of_role("gateway"), None)
-        found = list(self._ways_of(self.springs[gateway.name].routes)) if gateway and gateway.name in self.springs else []
+        found = (
+            list(self._ways_of(self.springs[gateway.name].routes)) if gateway and gateway.name in self.springs else []
+        )
         if not found and gateway is None:
             found = [way for name, one in self.nginxes.items() for way in through_nginx(name, one.locations)]
         if found:

@@ -1,4 +1,4 @@
-"""A scenario as it grows: values by path, each with where it comes from; a surer source takes the place of a weaker one.
+"""A scenario as it grows: values by path with their sources; a surer source takes the place of a weaker one.
 
 Checked  tests/unit/test_deploy_assemble.py
 """
@@ -31,7 +31,11 @@ class Source:
 
     def entry(self) -> dict[str, str]:
         """As it stands under provenance."""
-        return {"source": self.kind, **({"ref": self.ref} if self.ref else {}), **({"note": self.note} if self.note else {})}
+        return {
+            "source": self.kind,
+            **({"ref": self.ref} if self.ref else {}),
+            **({"note": self.note} if self.note else {}),
+        }
 
 
 def assumed(note: str) -> Source:

@@ -47,7 +47,13 @@ class Overlay:
         for path, value in self._values():
             known = draft.source(path)
             is_told = self._rank == SURENESS["told"]
-            if is_told and known is not None and known.kind == "file" and draft.has(path) and not same(draft.value(*path), value):
+            if (
+                is_told
+                and known is not None
+                and known.kind == "file"
+                and draft.has(path)
+                and not same(draft.value(*path), value)
+            ):
                 before = draft.value(*path)
                 remarks.append(f"{format_path(path)}: assumed {shown(value)} instead of {shown(before)} ({known.ref})")
             entry = self._entry(path)
@@ -87,4 +93,3 @@ class Overlay:
             around = draft.source(names)
             if draft.has(names) and names not in draft.sources and around is not None and around.rank == self._rank:
                 draft.sources[names] = Source(entry.source, entry.ref, entry.note, self._rank)
-

@@ -1,7 +1,7 @@
 """A changed scenario written back into the files it was read from: the text of the values that changed, nothing else.
 
-Models   Every value in force has its facts, each with a place and the way to write another value there. What has none is
-         said by name, with what to do by hand.
+Models   Every value in force has its facts, each with a place and the way to write another value there. What has none
+         is said by name, with what to do by hand.
 Omits    New entries where a file has none, beside those that a reader knows the place of (nginx' parameters).
 Checked  tests/unit/test_deploy_patch.py, tests/properties/test_patch_round_trip.py
 """
@@ -94,7 +94,9 @@ def make_patch(
 def _check_overlap(patch: Patch, place: Place, path: Path) -> None:
     if overlapping(patch.files[place.file]):
         patch.files[place.file].pop()
-        patch.by_hand.append(f"{format_path(path)}: its text is part of another that changes, too ({place}). Change it by hand.")
+        patch.by_hand.append(
+            f"{format_path(path)}: its text is part of another that changes, too ({place}). Change it by hand."
+        )
 
 
 def _shared(assembled: Assembled, changing: set[Path]) -> dict[Place, Path]:
@@ -146,7 +148,9 @@ def _write(
     said = _words(change.before, change.after)
     writable = [fact for fact in facts if fact.place is not None and fact.write is not None]
     if change.after is MISSING or not writable:
-        where = next((f" It stands in {fact.place}." for fact in facts if fact.place is not None and fact.source == "file"), "")
+        where = next(
+            (f" It stands in {fact.place}." for fact in facts if fact.place is not None and fact.source == "file"), ""
+        )
         note = next((f" {fact.note}" for fact in facts if fact.note and fact.source == "file"), "")
         patch.by_hand.append(f"{name}: {said}.{where}{note} {advice(change.path)}".rstrip())
         return
@@ -213,17 +217,17 @@ _ADVICE = (
     (r".*\.limits\.cpus", "Add deploy.resources.limits.cpus to the service in the Compose file."),
     (r".*\.limits\.memory", "Add deploy.resources.limits.memory to the service in the Compose file."),
     (r".*\.restart", "Add restart to the service in the Compose file."),
-    (r".*\.jvm\.(max_heap|initial_heap|collector|max_ram_percentage).*", "Put -Xmx, -Xms and their like into JAVA_TOOL_OPTIONS."),
+    (r".*\.jvm\.(max_heap|initial_heap|collector|max_ram_percentage).*", "Put it into JAVA_TOOL_OPTIONS (-Xmx)."),
     (r".*\.pools\..*", "Add it under spring.datasource.hikari of the service."),
     (r".*\.workers\..*", "Add it under server.tomcat of the service."),
     (r".*\.(breaker|time_limiter|retry|bulkhead|thread_pool_bulkhead|rate_limiter)(\..*)?",
      "Add it under resilience4j.*.instances of the calling service."),
-    (r"gateway\.(circuit_breakers|retries|rate_limits|filters|concurrency)(\..*)?", "Add the filter to the gateway's routes."),
+    (r"gateway\.(circuit_breakers|retries|rate_limits|filters|concurrency)(\..*)?", "Add the filter to the routes."),
     (r"gateway\..*timeout.*", "Add it under spring.cloud.gateway.httpclient."),
     (r"caches\..*\.ttl", "Add a time-to-live to the configuration of that cache."),
     (r"caches\..*\.client\..*", "Add it under spring.redis (spring.data.redis from 3.0 on)."),
     (r"caches\..*\.maxmemory.*", "Add it to redis.conf or to the command of redis-server."),
-    (r"databases\..*(connections|timeout|synchronous.*)", "Add -c NAME=VALUE to the command of postgres, or a line to postgresql.conf."),
+    (r"databases\..*(connections|timeout|synchronous.*)", "Add -c NAME=VALUE to the command of postgres."),
     (r"load_balancers\..*", "Add the directive to the nginx configuration."),
     (r"alerts\..*", "Add or change the rule in Prometheus' rule file."),
     (r"machines\..*", "The machine is no file: order, resize or stop it."),
@@ -235,4 +239,6 @@ _ADVICE = (
 def advice(path: Path) -> str:
     """What to do by hand about a value that has no place in a file."""
     text = ".".join(path)
-    return next((words for pattern, words in _ADVICE if re.fullmatch(pattern, text)), "It is measured or assumed, not deployed.")
+    return next(
+        (words for pattern, words in _ADVICE if re.fullmatch(pattern, text)), "It is measured or assumed, not deployed."
+    )

@@ -28,9 +28,11 @@ from experiments.errors import InputError
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 YAML = (".yml", ".yaml")
+SPRING_NAMES = ("application.yml", "application.yaml", "application.properties", "bootstrap.yml")
 NGINX_MAIN = "/etc/nginx/nginx.conf"
 _NOT_SETTINGS = (".md", ".sh", ".sql", ".java", ".xml", ".gradle", ".py", ".js", ".ts", ".html", ".css", ".png", ".jpg",
-                 ".svg", ".txt", ".lock", ".json", ".jar", ".class", ".gitignore", ".dockerignore", ".patch", ".log")  # fmt: skip
+                 ".svg", ".txt", ".lock", ".json", ".jar", ".class", ".gitignore", ".dockerignore", ".patch",
+                 ".log")  # fmt: skip
 
 
 def read_deployment(
@@ -45,14 +47,14 @@ def read_deployment(
     ledger = Ledger()
     deployment = Deployment(folder, ledger)
     variables = _variables(folder, env_files, deployment)
-    files = [file for file in (wanted or folder.files())]
+    files = list(wanted or folder.files())
     for file in _compose_files(deployment, files):
         compose = ComposeFile(folder.read(file), ledger, variables)
         for over in _overrides(file, files):
             compose.override(ComposeFile(folder.read(over), ledger, variables))
             deployment.files[over] = f"Compose, laid over {file}"
         compose.extend()
-        deployment.units += units_of(compose, folder, profiles)
+        deployment.units += units_of(compose, profiles)
         deployment.files[file] = "Compose"
         project = compose.get("name")
         deployment.project = str(project.value) if project is not None else deployment.project
@@ -86,18 +88,18 @@ def _folder(names: Sequence[str | Path]) -> tuple[Folder, list[str]]:
 def _variables(folder: Folder, env_files: Sequence[str], deployment: Deployment) -> dict[str, str]:
     """Variables for ${...}: `.env` in the folder, else the files named. Never this machine's environment."""
     found: dict[str, str] = {}
-    texts: list[tuple[str, str]] = []
+    texts: list[str] = []
     if env_files:
         for name in env_files:
             path = Path(name)
             try:
-                texts.append((name, Folder(path.parent).read(path.name).text))
+                texts.append(Folder(path.parent).read(path.name).text)
             except InputError as error:
                 raise InputError(f"--env-file: {error.lines[0]}") from None
     elif ".env" in folder:
-        texts.append((".env", folder.read(".env").text))
+        texts.append(folder.read(".env").text)
         deployment.files[".env"] = "variables"
-    for _, text in texts:
+    for text in texts:
         for line in text.splitlines():
             name, sign, value = line.strip().removeprefix("export ").partition("=")
             if not sign or name.startswith("#"):
@@ -138,7 +140,8 @@ def _looks_like_compose(deployment: Deployment, file: str) -> bool:
         text = deployment.folder.read(file).text
     except InputError:
         return False
-    return re.search(r"(?m)^services:\s*(?:#.*)?$", text) is not None and re.search(r"(?m)^\s+(?:image|build):", text) is not None
+    has_services = re.search(r"(?m)^services:\s*(?:#.*)?$", text) is not None
+    return has_services and re.search(r"(?m)^\s+(?:image|build):", text) is not None
 
 
 def _read_nginx(deployment: Deployment, files: Sequence[str]) -> None:
@@ -152,7 +155,13 @@ def _read_nginx(deployment: Deployment, files: Sequence[str]) -> None:
             continue
         try:
             reading = read_nginx(
-                deployment.folder, entry, deployment.ledger, name=unit.name, hosts=hosts, is_main=is_main, mounts=unit.mounts
+                deployment.folder,
+                entry,
+                deployment.ledger,
+                name=unit.name,
+                hosts=hosts,
+                is_main=is_main,
+                mounts=unit.mounts,
             )
         except InputError as error:
             deployment.ledger.problem(first_place(entry), error.lines[0])
@@ -215,7 +224,7 @@ def _nginx_entry(deployment: Deployment, unit: Unit) -> tuple[str | None, bool]:
 def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
     hosts = [unit.name for unit in deployment.units]
     names = {unit.name for unit in deployment.units}
-    repository = _repositories(deployment, files, names)
+    repository = _repositories(files, names)
     for unit in deployment.units:
         if unit.role not in ("service", "gateway", "background") or unit.kind:
             continue
@@ -244,7 +253,7 @@ def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
         deployment.facts += reading.facts
 
 
-def _repositories(deployment: Deployment, files: Sequence[str], names: set[str]) -> list[str]:
+def _repositories(files: Sequence[str], names: set[str]) -> list[str]:
     """Folders with a file for each of several services, as a configuration server has them."""
     found: dict[str, int] = {}
     for file in files:
@@ -261,46 +270,53 @@ def _spring_locations(deployment: Deployment, unit: Unit) -> list[str]:
         return []
     folders = (f"{unit.builds_from}/src/main/resources", unit.builds_from, f"{unit.name}/src/main/resources",
                f"{unit.name}/config", unit.name)  # fmt: skip
-    found = []
-    for folder in dict.fromkeys(each for each in folders if each and not each.startswith("/")):
-        if any(f"{folder}/{name}" in deployment.folder for name in ("application.yml", "application.yaml", "application.properties", "bootstrap.yml")):
-            found.append(folder)
-    return found[:1]
+    for folder in folders:
+        is_inside = folder and not folder.startswith("/")
+        if is_inside and any(f"{folder}/{name}" in deployment.folder for name in SPRING_NAMES):
+            return [folder]
+    return []
 
 
 def _read_stores(deployment: Deployment) -> None:
-    primaries: dict[str, list[str]] = {}
+    standbys: dict[str, list[str]] = {}
     for unit in deployment.of_role("database"):
         found = standby_of(unit, deployment) if unit.kind == "postgres" else None
         if found is not None:
             primary, place = found
-            primaries.setdefault(primary, []).append(unit.name)
+            standbys.setdefault(primary, []).append(unit.name)
             note = "A base backup of it, as a standby."
-            deployment.facts.append(Fact((*("databases", unit.name), "standby_of"), primary, "file", place, note, None))
+            deployment.facts.append(Fact(("databases", unit.name, "standby_of"), primary, "file", place, note, None))
     for unit in deployment.units:
+        try:
+            if unit.kind == "redis":
+                _read_redis(deployment, unit)
+            elif unit.kind == "postgres":
+                _read_postgres(deployment, unit, standbys.get(unit.name, ()))
+        except InputError as error:
+            deployment.ledger.problem(unit.place, f"{unit.name}: {error.lines[0]}")
         if unit.kind == "redis":
-            file = _mounted(deployment, unit, redis_conf.config_file_of(unit.command), "redis.conf")
-            deployment.facts += _guarded(deployment, unit, file, lambda unit=unit, file=file: redis_conf.read_redis(
-                unit.name, deployment.ledger, folder=deployment.folder, file=file, command=unit.command))  # type: ignore[misc]  # fmt: skip
             _redis_defaults(deployment, unit)
         elif unit.kind == "postgres":
-            file = _mounted(deployment, unit, postgresql_conf.config_file_of(unit.command), "postgresql.conf")
-            words = list(postgresql_conf.words_of(unit.command, deployment.folder))
-            deployment.facts += _guarded(deployment, unit, file, lambda unit=unit, file=file, words=words: postgresql_conf.read_postgres(
-                unit.name, deployment.ledger, folder=deployment.folder, file=file, command=words,
-                standbys=primaries.get(unit.name, ())))  # type: ignore[misc]  # fmt: skip
             _postgres_defaults(deployment, unit)
 
 
-def _guarded(deployment: Deployment, unit: Unit, file: str | None, read: object) -> list[Fact]:
-    try:
-        facts: list[Fact] = read()  # type: ignore[operator]
-    except InputError as error:
-        deployment.ledger.problem(unit.place, f"{unit.name}: {error.lines[0]}")
-        return []
+def _read_redis(deployment: Deployment, unit: Unit) -> None:
+    file = _mounted(deployment, unit, redis_conf.config_file_of(unit.command), "redis.conf")
+    folder, ledger = deployment.folder, deployment.ledger
+    deployment.facts += redis_conf.read_redis(unit.name, ledger, folder=folder, file=file, command=unit.command)
     if file is not None:
-        deployment.files[file] = f"{unit.kind}.conf"
-    return facts
+        deployment.files[file] = "redis.conf"
+
+
+def _read_postgres(deployment: Deployment, unit: Unit, standbys: Sequence[str]) -> None:
+    words = list(postgresql_conf.words_of(unit.command, deployment.folder))
+    file = _mounted(deployment, unit, postgresql_conf.config_file_of(words), "postgresql.conf")
+    folder, ledger = deployment.folder, deployment.ledger
+    deployment.facts += postgresql_conf.read_postgres(
+        unit.name, ledger, folder=folder, file=file, command=words, standbys=standbys
+    )
+    if file is not None:
+        deployment.files[file] = "postgresql.conf"
 
 
 def _redis_defaults(deployment: Deployment, unit: Unit) -> None:
@@ -324,7 +340,8 @@ def _mounted(deployment: Deployment, unit: Unit, named: str | None, usual: str) 
             if inside in deployment.folder:
                 return inside
     if named is not None:
-        deployment.ledger.problem(unit.place, f"{unit.name}: its configuration {named} is not in the folder: it is missing here.")
+        what = f"{unit.name}: its configuration {named} is not in the folder: it is missing here."
+        deployment.ledger.problem(unit.place, what)
     return None
 
 
@@ -338,7 +355,8 @@ def _read_monitoring(deployment: Deployment, files: Sequence[str]) -> None:
                 continue
             if kind:
                 found.append((file, kind))
-                deployment.files[file] = {"rules": "Prometheus rules", "prometheus": "Prometheus"}.get(kind, "Alertmanager")
+                titles = {"rules": "Prometheus rules", "prometheus": "Prometheus"}
+                deployment.files[file] = titles.get(kind, "Alertmanager")
     deployment.facts += read_monitoring(deployment.folder, found, deployment.ledger)
 
 

@@ -71,8 +71,8 @@ def lines(deployment: Deployment, assembled: Assembled, everything: bool) -> Ite
     yield ""
     number = counts(deployment)
     yield (
-        f"SETTINGS  {number['read']} read: {number['modelled']} modelled, {number['harmless']} without effect on traffic, "
-        f"{number['unmodelled']} not modelled"
+        f"SETTINGS  {number['read']} read: {number['modelled']} modelled, "
+        f"{number['harmless']} without effect on traffic, {number['unmodelled']} not modelled"
     )
     keys = [f"{one.place.file}:{one.place.line}  {format_path(one.key)}" for one in deployment.ledger.unmodelled()]
     yield from _listed("  not modelled", keys, most)

@@ -1,7 +1,8 @@
 """A folder of deployed files, read and never left; a file's text with its line ends.
 
-Models   Names are relative with /; links and .. that lead out of the folder are refused by name. UTF-8 and UTF-16 with a
-         byte order mark; other encodings are refused with the byte that does not fit.
+Models   Names are relative with /; links and .. that lead out of the folder are refused by name. UTF-8, and UTF-16
+         with a byte order mark; other encodings are refused with the byte that does not fit.
+Checked  tests/properties/test_import_fuzz.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A unified diff of texts whose changes are known to the character: only the lines that are touched, nothing guessed.
 
-Models   Replacements of spans; lines end at \\n only (a \\r stays part of its line), so that what `patch` sees is what is
-         there. Three lines of context.
+Models   Replacements of spans; lines end at \\n only (a \\r stays part of its line), so that what `patch` sees is
+         what is there. Three lines of context.
 Checked  tests/unit/test_deploy_patch.py, with GNU patch
 """
 
@@ -65,12 +65,12 @@ def unified_diff(name: str, text: str, replacements: Sequence[Replacement]) -> s
 
 def _edits(old: list[str], replacements: Sequence[Replacement]) -> Iterator[_Edit]:
     starts = [0]
-    for line in old:
-        starts.append(starts[-1] + len(line))
+    for text in old:
+        starts.append(starts[-1] + len(text))
     pending: list[Replacement] = []
-    first = last = -1
-    line = 0
-    for each in [*sorted(replacements), None]:
+    first, last, line, end = -1, -1, 0, 0
+    chosen: list[Replacement | None] = [*sorted(replacements), None]
+    for each in chosen:
         if each is not None:
             while line + 1 < len(old) and starts[line + 1] <= each.start:
                 line += 1
@@ -81,7 +81,7 @@ def _edits(old: list[str], replacements: Sequence[Replacement]) -> Iterator[_Edi
             yield from _edit(old, starts, first, last, pending)
             pending = []
         if each is not None:
-            first, last = (line, end) if not pending else (first, max(last, end))
+            first, last = (first, max(last, end)) if pending else (line, end)
             pending.append(each)
 
 

@@ -65,11 +65,13 @@ _KINDS: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
 )
 _RESIDENTS = (
     "prometheus", "grafana", "alertmanager", "node-exporter", "cadvisor", "loki", "promtail", "tempo", "jaeger",
-    "all-in-one", "zipkin", "opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "kibana", "elasticsearch",
+    "all-in-one", "zipkin", "opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "kibana",
+    "elasticsearch",
     "opensearch", "fluentd", "fluent-bit", "logstash", "filebeat", "rabbitmq", "kafka", "cp-kafka", "zookeeper",
     "cp-zookeeper", "mongo", "mongodb", "memcached", "consul", "vault", "etcd", "flagd", "pgadmin4", "adminer",
     "redis-exporter",
-    "postgres-exporter", "redis_exporter", "postgres_exporter", "nginx-prometheus-exporter", "blackbox-exporter", "minio",
+    "postgres-exporter", "redis_exporter", "postgres_exporter", "nginx-prometheus-exporter",
+    "blackbox-exporter", "minio",
     "swagger-ui", "mailhog", "mailpit", "watchtower", "portainer", "autoheal", "influxdb", "cassandra", "neo4j", "nats",
 )  # fmt: skip
 _HELPER_NAMES = re.compile(

@@ -67,7 +67,9 @@ def through_gateway(
             if locations is not None:
                 found = locate(locations, beginning(pattern))
                 if found is not None:
-                    note = f"The gateway's route {route.id} leads to {route.host}, whose location {found.path} leads on."
+                    note = (
+                        f"The gateway's route {route.id} leads to {route.host}, whose location {found.path} leads on."
+                    )
                     yield Way(pattern, found.service, ("gateway", route.host), route.place, note)
                 continue
             target = service(route.host)

@@ -23,7 +23,9 @@ def origins(document: Document) -> RenderableType:
     found = list(_beneath(document))
     if not found:
         return Text(counts)
-    more = [f"and {len(found) - SHOWN} more: windtunnel explain SCENARIO --source assumed"] if len(found) > SHOWN else []
+    more = (
+        [f"and {len(found) - SHOWN} more: windtunnel explain SCENARIO --source assumed"] if len(found) > SHOWN else []
+    )
     return Group(Text(counts), Text("assumed, and what binds depends on it:"), bullets([*found[:SHOWN], *more]))
 
 

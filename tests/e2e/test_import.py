@@ -26,7 +26,8 @@ DEPLOY = Path(str(resources.files("experiments").joinpath("scenarios", "maltan",
 FROM_FILES = (
     "services.user-service.limits.cpus", "services.place-service.replicas", "services.place-service.restart",
     "services.user-service.pools.main.maximum_pool_size", "services.place-service.pools.main.connection_timeout",
-    "services.media-service.shutdown.graceful", "gateway.rate_limits.per_user.refill", "gateway.rate_limits.global.capacity",
+    "services.media-service.shutdown.graceful", "gateway.rate_limits.per_user.refill",
+    "gateway.rate_limits.global.capacity",
     "gateway.concurrency.recommendation-service.permits", "caches.redis.classes.hot.ttl",
     "caches.redis.classes.posts.cache_nulls", "databases.postgres.max_connections", "alerts.HighErrorRate.above",
     "alerts.HighMemoryUsage.every", "alerts.HighErrorShare.hold",
@@ -57,7 +58,10 @@ def without(value: Any, told: set[tuple[str, ...]], path: tuple[str, ...] = ()) 
                 kept[key] = rest
         return kept
     if isinstance(value, list):
-        return [without(one, told, (*path, one["name"])) if isinstance(one, dict) and "name" in one else one for one in value]
+        return [
+            without(one, told, (*path, one["name"])) if isinstance(one, dict) and "name" in one else one
+            for one in value
+        ]
     return value
 
 
@@ -82,7 +86,9 @@ def test_lines_that_provenance_names_say_what_it_says(name: str) -> None:
     scenario = load_scenario(f"maltan/{name}")
     stage = name.partition("-")[0]
     found = told_by_files(stage, scenario)
-    lines = {text: entry.ref for text, entry in scenario.provenance.items() if entry.source == "file" and ":" in entry.ref}
+    lines = {
+        text: entry.ref for text, entry in scenario.provenance.items() if entry.source == "file" and ":" in entry.ref
+    }
     checked = 0
     for text, ref in lines.items():
         facts = found.facts.get(parse_path(text))
@@ -118,7 +124,9 @@ def test_six_values_are_six_lines(tmp_path: Path, find_binary: Callable[..., str
 
 
 def test_what_has_no_place_is_told_with_what_to_do() -> None:
-    back = patch_for(load_scenario("maltan/early", ["services.media-service.limits.memory=1G", "alerts.HighErrorRate.every=30s"]))
+    back = patch_for(
+        load_scenario("maltan/early", ["services.media-service.limits.memory=1G", "alerts.HighErrorRate.every=30s"])
+    )
     told = "\n".join(back.patch.by_hand)
     assert not back.patch.files
     assert "services.media-service.limits.memory: set to '1G'. Add deploy.resources.limits.memory" in told
@@ -165,7 +173,10 @@ def test_foreign_deployments_run(name: str, deployments: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("name", "has"),
-    [("bank_of_anthos", "HorizontalPodAutoscaler"), ("nginx_demos", "backend.conf (nginx)"), ("prometheus_rules", "Prometheus rules")],
+    [
+        ("bank_of_anthos", "HorizontalPodAutoscaler"), ("nginx_demos", "backend.conf (nginx)"),
+        ("prometheus_rules", "Prometheus rules"),
+    ],
 )  # fmt: skip
 def test_what_makes_no_scenario_says_what_is_missing(name: str, has: str, deployments: Path) -> None:
     with pytest.raises(InputError, match="must describe at least one service") as error:
@@ -192,7 +203,9 @@ def test_import_writes_a_scenario_with_every_value_sourced(tmp_path: Path, capsy
 
 
 def test_an_assumption_that_contradicts_a_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "more.yaml").write_text("services: {media-service: {replicas: 3}}\nmachines: {vm: {cores: 2, memory: 4G}}\n")
+    (tmp_path / "more.yaml").write_text(
+        "services: {media-service: {replicas: 3}}\nmachines: {vm: {cores: 2, memory: 4G}}\n"
+    )
     assert main(["import", str(DEPLOY / "early"), "--assume", str(tmp_path / "more.yaml"), "--all"]) == 0
     said = capsys.readouterr().out
     assert "services.media-service.replicas: assumed 3 instead of 1 (docker-compose.yml:86)" in said

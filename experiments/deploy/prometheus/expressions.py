@@ -128,7 +128,10 @@ def _known(text: str) -> tuple[str, str | None, bool, bool] | None:
         if parts is None:
             break
         left, sign, right = parts
-        if sign == "*" and "100" in (left, right):
+        inner = _split(left, "*/") if sign == "/" else None
+        if inner is not None and inner[:2] == ("100", "*"):
+            percent, text = True, f"{inner[2]}/{right}"
+        elif sign == "*" and "100" in (left, right):
             percent, text = True, left if right == "100" else right
         elif sign == "-" and left in ("1", "100"):
             percent, is_free, text = percent or left == "100", not is_free, right

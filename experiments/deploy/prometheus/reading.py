@@ -30,7 +30,16 @@ from sim.quantities import format_duration, parse_duration
 FROM = "Prometheus 3: 1m"
 MOST_VALUES = 50_000
 _TELLING = ("labels", "annotations")
-_SCRAPING = ("rule_files", "alerting", "scrape_configs", "remote_write", "remote_read", "storage", "tracing", "scrape_config_files")
+_SCRAPING = (
+    "rule_files",
+    "alerting",
+    "scrape_configs",
+    "remote_write",
+    "remote_read",
+    "storage",
+    "tracing",
+    "scrape_config_files",
+)
 
 
 @dataclass(slots=True)
@@ -182,7 +191,9 @@ def _group(
                 reader.ledger.problem(record.setting.place, f"the recording rule {record.node.value} is not modelled.")
             continue
         if expression is None:
-            reader.ledger.problem(name.setting.place, f"the alert {name.node.value} has no expr. Prometheus would not start.")
+            reader.ledger.problem(
+                name.setting.place, f"the alert {name.node.value} has no expr. Prometheus would not start."
+            )
             continue
         yield from _alert(reader, rule, name, expression, own or every, window, seen)
 
@@ -195,10 +206,14 @@ def _alert(
     found = watched(expression.node.value)
     if found is None:
         said = " ".join(expression.node.value.split())[:80]
-        reader.ledger.problem(expression.setting.place, f"the alert {title} watches what a run has no figure for: {said}")
+        reader.ledger.problem(
+            expression.setting.place, f"the alert {title} watches what a run has no figure for: {said}"
+        )
         return
     if title in seen:
-        reader.ledger.problem(name.setting.place, f"the alert {title} stands in {seen[title].file}:{seen[title].line}, too.")
+        reader.ledger.problem(
+            name.setting.place, f"the alert {title} stands in {seen[title].file}:{seen[title].line}, too."
+        )
         return
     seen[title] = name.setting.place
     reader.models(name, expression)
