@@ -143,7 +143,7 @@ def sample_of(name: str) -> Sample:
 
 
 def test_a_bomb_is_read_in_pieces() -> None:
-    """300 MB of one line in 300 KB, and in 300 KB again: passed over without being held."""
+    """60 MB of one line, packed twice: passed over without being held."""
     import tracemalloc
 
     good = sample_of("combined").data

@@ -58,7 +58,7 @@ def block_of(texts: list[bytes]) -> Block:
     return Block(data, np.flatnonzero(np.frombuffer(data, np.uint8) == 10), 1)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(blocks)
 @example([b"", GOOD % (1, 1), b""])
 @example([b"x"])
