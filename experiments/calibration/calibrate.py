@@ -2,14 +2,14 @@
 
 Models   Starting values by regression of response times on load, refined by simulation: the scenario is run under
          the log's own arrivals and its parameters are moved until response times, endpoint by endpoint and level of
-         load by level of load, are those of the log (solve.py). The shape of a distribution is changed where another one
-         fits clearly better. What is held out takes no part in any of that and is predicted in the end.
+         load by level of load, are those of the log (solve.py). The shape of a distribution is changed where another
+         one fits clearly better. What is held out takes no part in any of that and is predicted in the end.
 Checked  tests/unit/test_calibration_recovery.py, tests/e2e/test_calibrate_cli.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from experiments.calibration.solve import Search, Solution
 from experiments.calibration.work import NEGLIGIBLE, Bench, Split, Tell, split_of
 from experiments.errors import InputError, shown
 from experiments.scenario import Scenario
-from experiments.scenario.paths import parse_path
+from experiments.scenario.paths import at_path, heard, parse_path
 from experiments.scoring.errors import EndpointErrors, compare
 from experiments.scoring.observed import Observed
 from experiments.scoring.simulated import simulate, under_log
@@ -101,8 +101,7 @@ def _kept(scenario: Scenario, paths: Sequence[str]) -> list[tuple[str, ...]]:
             found.append(parse_path(text))
         except ValueError as error:
             raise InputError(f"--keep: {error}. Write e.g. databases.main.queries. (--keep {text})") from None
-        inside: Any = scenario.document
-        if not isinstance(inside, Mapping) or found[-1][0] not in inside:
+        if at_path(scenario.document, heard(found[-1], scenario.document)) is None:
             raise InputError(f"--keep: must be a path of the scenario, got {shown(text)}. (--keep {text})")
     return found
 

@@ -26,12 +26,14 @@ from sim.statistics import is_enough_for_quantile
 QUANTILES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 LEAST: Final = 200
 """Requests a cell must have for its figures to be compared."""
-BLOCKS: Final = 90
+BLOCKS: Final = 240
 RESAMPLES: Final = 300
-SHRINKAGE: Final = 0.1
+SHRINKAGE: Final = 0.2
 LEVELS: Final = 3
 VARIES: Final = 1.35
 """The busiest level's rate over the quietest one's from which they are told apart."""
+DISPERSED: Final = 2.0
+"""Variance over mean of the stretches' requests up to which they differ by chance: 1 for arrivals at random."""
 BINS: Final = 600
 LEAST_ERROR: Final = 0.002
 """No figure is taken to be known better than this: the model is not."""
@@ -163,7 +165,8 @@ def levels_of(block: Integers, span_s: float) -> list[Level]:
         Level(float(counts[blocks].mean() / width_s), tuple(sorted(blocks.tolist()))) for blocks in parts
         if len(blocks) >= 5 and counts[blocks].sum() >= 2 * LEAST
     ]  # fmt: skip
-    if len(found) < 2 or found[-1].rate_per_s < VARIES * found[0].rate_per_s:
+    is_chance = float(counts[present].var()) < DISPERSED * float(counts[present].mean())
+    if is_chance or len(found) < 2 or found[-1].rate_per_s < VARIES * found[0].rate_per_s:
         return [Level(float(counts[present].mean() / width_s), tuple(present.tolist()))]
     return found
 

@@ -1,7 +1,7 @@
 """Move parameters until simulated figures are the observed ones, and tell what the log does not know.
 
 Models   Gauss-Newton on figures in units of their errors: the slopes come from simulations with each parameter moved a
-         little under common random numbers, are kept up to date by Broyden's rule and taken anew where much has moved.
+         little under common random numbers, are kept up to date by Broyden's rule and taken anew where the search ends.
          The covariance of what is found follows from the slopes (delta method); where the scenario's form does not fit
          the log it is widened by how badly.
          A parameter whose error would be larger than `MOST_ERROR` is not identifiable: it goes back to the scenario's
@@ -44,8 +44,6 @@ FIRST_ROUNDS: Final = 3
 MOST_ROUNDS: Final = 7
 SETTLED: Final = 0.1
 """A step that would lower the misfit by less than this (in squared errors) ends the search."""
-FAR: Final = 0.5
-"""A parameter that has moved so far since the slopes were taken has them taken anew."""
 
 
 class Unknown(Protocol):
@@ -180,15 +178,12 @@ class Search:
             reshape()
         while self.unknowns:
             self._descend()
-            if not self.fits and self._is_far():
+            if self._slopes_at != self.at:  # what Broyden's rule makes of them is good for steps, not for errors
                 self._take_slopes()
-                self._descend()
+                self._descend(FIRST_ROUNDS)
             if not self._drop_unknown():
                 break
         return self._finished()
-
-    def _is_far(self) -> bool:
-        return any(abs(self.at[each.name] - self._slopes_at[each.name]) > FAR for each in self.unknowns)
 
     def polished(self, residuals: Callable[[Mapping[str, float]], Floats], finer: float) -> Solution:
         """One last step by simulations that say more: their residuals are in units `finer` times as small."""

@@ -55,8 +55,10 @@ def _series(t_s: Floats, latency_s: Floats, width_s: float, bins: int) -> dict[s
     p95 = np.full(bins, np.nan)
     for place in np.flatnonzero(is_enough).tolist():
         p95[place] = np.quantile(latency_s[order[starts[place] : starts[place + 1]]], 0.95)
+    per_s = np.bincount(ended[ended < bins], minlength=bins) / width_s
+    per_s[-1] = np.nan  # the log ends within it
     return {
-        "per_s": np.bincount(ended[ended < bins], minlength=bins) / width_s,
+        "per_s": per_s,
         "mean_s": np.where(is_enough, totals / np.maximum(counts, 1), np.nan),
         "p95_s": p95,
     }

@@ -15,8 +15,8 @@ from experiments.scoring.errors import FIGURES
 GOOD: Final = 0.1
 BAD: Final = 0.25
 EXPLAINED: Final = (
-    "Each cell: observed, simulated, error. ~ what chance in the log alone could explain. Simulated figures are means "
-    "over the replications; --json has all intervals."
+    "Observed | simulated, and the simulation's error. ~ what chance in the log alone could explain. Simulated figures "
+    "are means over the replications; --json has all intervals."
 )
 
 
@@ -40,7 +40,7 @@ def errors_table(endpoints: Mapping[str, Mapping[str, Any]]) -> list[RenderableT
         return [Text("  Nothing to compare.")]
     headings = ["endpoint", "requests"]
     for name in FIGURES:
-        headings += [f"{name} ms", "simulated", "error"]
+        headings += [f"{name} ms", "error"]
     rows = []
     for name, figures in endpoints.items():
         row: list[Any] = [name, as_count(figures["requests"])]
@@ -52,9 +52,9 @@ def errors_table(endpoints: Mapping[str, Mapping[str, Any]]) -> list[RenderableT
 
 def _cells(figure: Mapping[str, Any] | None) -> list[Any]:
     if figure is None or figure["error"] is None:
-        return ["", "", ""]
+        return ["", ""]
     error = as_error(figure["error"], figure["within_noise"])
-    return [as_ms(figure["observed_s"]), as_ms(figure["simulated_s"]), error]
+    return [f"{as_ms(figure['observed_s'])} | {as_ms(figure['simulated_s'])}", error]
 
 
 def as_ms(seconds: float) -> str:

@@ -120,7 +120,8 @@ def recover(
     wall_s = time.perf_counter() - began
     truth, busy = load_scenario(file), load_scenario(file, (), "busy")
     fitted = with_values(busy.document, found.changes)
-    true_s, fitted_s = (latencies(spec.model_dump_json(), busy_s or busy.spec.duration, seed) for spec in (busy.spec, fitted))
+    span_s = busy_s or busy.spec.duration
+    true_s, fitted_s = (latencies(spec.model_dump_json(), span_s, seed) for spec in (busy.spec, fitted))
     inside = told = 0
     for finding in found.findings:
         if finding.mean_s is not None and len(finding.paths) == 1:

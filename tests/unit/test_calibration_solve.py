@@ -1,0 +1,86 @@
+"""The search: finds what can be found, gives up what cannot, and says why. Figures are made by hand, nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from experiments.calibration.parameters import Parameter
+from experiments.calibration.solve import Search, Solution
+
+NOISE = 0.01
+
+
+def unknown(name: str, start: float, what: str = "mean") -> Parameter:
+    return Parameter(name, what, start)
+
+
+def search(parameters: list[Parameter], truth: dict[str, float], figures) -> Solution:  # type: ignore[no-untyped-def]
+    """Search with figures that are a function of values, known to NOISE."""
+    observed = np.log(np.array(figures(truth)))
+
+    def residuals(values: Mapping[str, float], quick: bool) -> np.ndarray:
+        all_values = {each.name: each.start for each in parameters} | dict(values)
+        return (observed - np.log(np.array(figures(all_values)))) / NOISE
+
+    return Search(parameters, residuals, lambda text: None).run(lambda: None)
+
+
+def test_finds_what_each_figure_tells() -> None:
+    found = search(
+        [unknown("a", 1.0), unknown("b", 5.0)], {"a": 3.0, "b": 2.0}, lambda v: [v["a"] + v["b"], v["a"], v["a"] * 2]
+    )
+    assert found.values["a"] == pytest.approx(3.0, rel=0.02)
+    assert found.values["b"] == pytest.approx(2.0, rel=0.06)
+    assert not found.lost
+    assert found.errors["a"] < found.errors["b"]
+
+
+def test_queueing_like_figures_are_found_far_from_the_start() -> None:
+    def figures(v: Mapping[str, float]) -> list[float]:
+        return [v["a"] / max(0.01, 1 - load * v["a"]) + v["b"] for load in (0.01, 0.04, 0.08)]
+
+    found = search([unknown("a", 2.0), unknown("b", 2.0)], {"a": 8.0, "b": 1.0}, figures)
+    assert found.values["a"] == pytest.approx(8.0, rel=0.05)
+
+
+def test_two_that_only_their_sum_is_known_of_trade_against_each_other() -> None:
+    found = search([unknown("a", 2.0), unknown("b", 3.0)], {"a": 4.0, "b": 6.0}, lambda v: [v["a"] + v["b"]] * 4)
+    total = sum(found.values.get(name, start) for name, start in (("a", 2.0), ("b", 3.0)))
+    assert total == pytest.approx(10.0, rel=0.03)
+    assert found.lost or max(found.errors.values()) > 0.15, "a sum alone does not tell its parts"
+
+
+def test_what_nothing_depends_on_is_given_up_and_stays() -> None:
+    found = search([unknown("a", 2.0), unknown("idle", 3.0)], {"a": 4.0, "idle": 9.0}, lambda v: [v["a"], v["a"] + 1])
+    assert found.values.keys() == {"a"}
+    assert found.lost == {"idle": []}
+
+
+def test_a_weak_effect_is_given_up_unless_it_contradicts_the_scenario() -> None:
+    def figures(v: Mapping[str, float]) -> list[float]:
+        return [v["a"], 1 + 0.015 * np.log(v["weak"])]
+
+    near = search([unknown("a", 2.0), unknown("weak", 3.0)], {"a": 2.0, "weak": 3.3}, figures)
+    assert "weak" in near.lost
+
+
+def test_nothing_to_search_for() -> None:
+    found = search([], {}, lambda v: [1.0, 2.0])
+    assert found.values == {}
+    assert found.misfit == pytest.approx(0.0)
+
+
+def test_a_form_that_does_not_fit_widens_the_errors() -> None:
+    fitting = search([unknown("a", 1.0)], {"a": 2.0}, lambda v: [v["a"], v["a"], v["a"]])
+    truth_offset = iter([1.0])
+
+    def figures(v: Mapping[str, float]) -> list[float]:
+        odd = next(truth_offset, 0.0)
+        return [v["a"] * (1 + 0.2 * odd), v["a"], v["a"] * (1 - 0.2 * odd)]
+
+    other = search([unknown("a", 1.0)], {"a": 2.0}, figures)
+    assert other.misfit > 50
+    assert other.errors["a"] > 5 * fitting.errors["a"]
