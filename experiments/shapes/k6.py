@@ -40,6 +40,8 @@ def k6_script(plan: Plan) -> str:
 def _head(plan: Plan) -> str:
     run = "k6 run -e BASE_URL=http://localhost:8080 load.js"
     lines = [f"The load of the scenario {plan.name}, for k6. Run it with:", f"  {run}", "", *plan.omits]
+    if plan.is_random:
+        lines.append("Requests come evenly spaced at the rate: the scenario's come at random.")
     assumed = [route.name for route in plan.routes if route.is_assumed]
     if assumed:
         lines.append(f"Keys of {', '.join(assumed)} are assumed: adjust them in ROUTES.")
@@ -151,8 +153,13 @@ def _main(plan: Plan) -> str:
     closed = plan.think is not None
     user = "__VU" if closed else "1 + Math.floor(Math.random() * USERS)"
     limit = "" if plan.patience_s is None else f", timeout: '{duration_text(plan.patience_s)}'"
+    if plan.away is not None:
+        pause = ["  sleep(quantile(Math.random() < SESSION_ENDS ? AWAY : THINK, Math.random()));"]
+    else:
+        pause = ["  sleep(quantile(THINK, Math.random()));"] if closed else []
     lines = [
         "export default function () {",
+        *pause,  # everybody begins by thinking, as in the simulation
         "  const route = chosen();",
         "  const path = route.path.split('{}').join(String(zipf(route.keys, route.popularity)));",
         f"  const headers = {{ [USER_HEADER]: String({user}), 'Content-Type': 'application/json' }};",
@@ -160,10 +167,6 @@ def _main(plan: Plan) -> str:
         "  const tags = { name: route.name };",
         f"  http.request(route.method, BASE_URL + path, body, {{ headers, tags{limit} }});",
     ]
-    if plan.away is not None:
-        lines.append("  sleep(quantile(Math.random() < SESSION_ENDS ? AWAY : THINK, Math.random()));")
-    elif closed:
-        lines.append("  sleep(quantile(THINK, Math.random()));")
     return "\n".join([*lines, "}"])
 
 

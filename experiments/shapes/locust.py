@@ -2,10 +2,10 @@
 
 Models   Closed users become Locust's users, who pause between requests; a LoadTestShape brings them stage by stage.
          Open arrivals are approximated, for Locust's users wait for their answers: as many users as it takes, each with
-         one request in PACE_S, whatever the answer takes.
+         one request in PACE_S on average, at random or evenly, whatever the answers take.
 Units    Seconds.
 Source   Locust 2: HttpUser, LoadTestShape (its documentation's stages: `duration` from the start of the test, `users`,
-         `spawn_rate`), constant_pacing.
+         `spawn_rate`).
 Omits    What `Plan.omits` says. A step takes a second: users come at a rate.
 Checked  tests/unit/test_export_locust.py, tests/properties/test_load_tests.py
 """
@@ -28,7 +28,11 @@ def locust_file(plan: Plan) -> str:
     is_open = plan.load.kind == "open"
     factor = PACE_S if is_open else 1.0
     points = [(at_s, level * factor) for at_s, level in plan.load.points]
-    parts = [_head(plan), _IMPORTS.strip(), "", _constants(plan, is_open), "", _HELPERS.strip(), "", ""]
+    helpers = _HELPERS.strip()
+    if is_open:
+        gap = "random.expovariate(1 / mean_s)" if plan.is_random else "mean_s"
+        helpers += _PACED.rstrip().replace("GAP", gap)
+    parts = [_head(plan), _IMPORTS.strip(), "", _constants(plan, is_open), "", helpers, "", ""]
     parts += [_user(plan, is_open), "", "", _shape(points)]
     return "\n".join(parts) + "\n"
 
@@ -70,7 +74,7 @@ def _pause(name: str, pause: Pause) -> str:
 
 def _user(plan: Plan, is_open: bool) -> str:
     if is_open:
-        wait = "    wait_time = constant_pacing(PACE_S)"
+        wait = "    wait_time = paced(PACE_S)"
     elif plan.away is not None:
         wait = (
             "    def wait_time(self):\n"
@@ -79,7 +83,10 @@ def _user(plan: Plan, is_open: bool) -> str:
     else:
         wait = "    def wait_time(self):\n        return quantile(THINK, random.random())"
     whose = "random.randint(1, USERS)" if is_open else "self.number"
-    return _USER.strip("\n").replace("WAIT", wait).replace("WHOSE", whose)
+    first = "self.wait_time()"  # everybody begins by thinking
+    if is_open:  # as who has been there for long
+        first = "random.expovariate(1 / PACE_S)" if plan.is_random else "random.random() * PACE_S"
+    return _USER.strip("\n").replace("WAIT", wait).replace("WHOSE", whose).replace("FIRST", first)
 
 
 def stages_of_users(points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -117,8 +124,9 @@ import itertools
 import math
 import os
 import random
+import time
 
-from locust import HttpUser, LoadTestShape, constant_pacing, task
+from locust import HttpUser, LoadTestShape, task
 """
 
 _HELPERS: Final = """
@@ -153,6 +161,19 @@ def quantile(pause, share):
     return values[at - 1] + part * (values[at] - values[at - 1])
 """
 
+_PACED: Final = """
+
+
+def paced(mean_s):
+    \"\"\"Pauses with which a user asks once in so many seconds on average, whatever the answers take.\"\"\"
+
+    def wait_time(self):
+        self.next_at_s += GAP
+        return max(0.0, self.next_at_s - time.time())
+
+    return wait_time
+"""
+
 _USER: Final = '''
 class Visitor(HttpUser):
     """Somebody who asks for one thing after the other."""
@@ -162,6 +183,8 @@ WAIT
 
     def on_start(self):
         self.number = next(NUMBERS)
+        time.sleep(FIRST)
+        self.next_at_s = time.time()
 
     @task
     def ask(self):

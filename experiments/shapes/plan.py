@@ -54,6 +54,8 @@ class Plan:
     name: str
     load: Load
     routes: tuple[PlannedRoute, ...]
+    is_random: bool
+    """Whether open arrivals come at random, not evenly."""
     users: int
     """Distinct users behind open arrivals; most at once of closed ones."""
     patience_s: float | None
@@ -81,6 +83,7 @@ def plan_of(scenario: Scenario, duration_s: float | None) -> Plan:
         name=scenario.name,
         load=load,
         routes=tuple(_routes(spec)),
+        is_random=traffic.open is not None and traffic.open.kind == "poisson",
         users=traffic.open.users if traffic.open is not None else max(1, round(load.peak)),
         patience_s=traffic.client.patience,
         think=None if closed is None else pause_of(closed.think_time.distribution()),
@@ -139,6 +142,4 @@ def _omitted(spec: SystemSpec) -> list[str]:
         found.append("Nobody tries again or reloads here: the scenario's clients do.")
     if traffic.shape is not None and traffic.shape.kind == "bursty":
         found.append(f"Bursts come when they do in the first replication of seed {spec.seed}.")
-    if traffic.open is not None and traffic.open.kind == "poisson":
-        found.append("Requests come evenly spaced at the rate: the scenario's come at random.")
     return found

@@ -25,6 +25,8 @@ MOST: Final = 1e9
 MOST_STEPS: Final = 10_000
 DEEPEST: Final = 20
 AT_ONCE_S: Final = 1.0
+PACING: Final = ("constant_pacing", "paced")
+"""Locust's own, and that of what is exported."""
 _MISSING: Final = object()
 
 
@@ -188,7 +190,7 @@ def _waiting(tree: ast.Module, known: dict[str, Any]) -> Waiting | None:
         first, last = float(given[0]), float(given[-1])
         if name in ("constant", "between") and first <= last:
             return Waiting(first, last)
-        if name in ("constant_pacing", "constant_throughput") and first > 0:
+        if name in (*PACING, "constant_throughput") and first > 0:
             return Waiting(0.0, 0.0, first if name == "constant_throughput" else 1 / first)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,17 +23,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("locust")
     module.HttpUser = type("HttpUser", (), {})  # type: ignore[attr-defined]
     module.LoadTestShape = type("LoadTestShape", (), {})  # type: ignore[attr-defined]
-    module.constant_pacing = lambda pace_s: ("pacing", pace_s)  # type: ignore[attr-defined]
     module.task = lambda function: function  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "locust", module)
     monkeypatch.setenv("BASE_URL", "http://there")
     monkeypatch.delenv("USER_HEADER", raising=False)
 
 
-def loaded(name: str, **settings: Any) -> dict[str, Any]:
+def loaded(name: str) -> dict[str, Any]:
+    """The names of a file, with a clock of its own."""
     text = locust_file(plan_of(load_scenario(name), None))
     space: dict[str, Any] = {}
     exec(compile(text, "locustfile.py", "exec"), space)
+    space["time"] = SimpleNamespace(time=lambda: 0.0)
     return space
 
 
@@ -50,7 +51,11 @@ def test_closed_users_ask_for_the_mix_and_think(stand_in: None) -> None:
     random.seed(3)
     visitor = space["Visitor"]()
     visitor.client = Client()
+    slept: list[float] = []
+    space["time"].sleep = slept.append
     visitor.on_start()
+    assert len(slept) == 1  # everybody begins by thinking
+    assert slept[0] > 0
     for _ in range(20_000):
         visitor.ask()
     mix = load_scenario("maltan/early").spec.traffic.mix
@@ -83,7 +88,21 @@ def test_keys_follow_zipfs_law(stand_in: None) -> None:
 
 def test_open_arrivals_are_users_that_keep_a_pace(stand_in: None) -> None:
     space = loaded("storm/retry-storm")
-    assert space["Visitor"].wait_time == ("pacing", PACE_S)
+    random.seed(5)
+    first: list[float] = []
+    space["time"].sleep = first.append
+    space["time"].time = lambda: 1000.0
+    for _ in range(2000):
+        space["Visitor"]().on_start()
+    assert sum(first) / 2000 == pytest.approx(PACE_S, rel=0.05)  # as the time to the next of arrivals at random
+    assert sum(one < PACE_S for one in first) / 2000 == pytest.approx(1 - 1 / 2.718, rel=0.05)
+    visitor = space["Visitor"]()
+    visitor.on_start()
+    ends = []
+    for _ in range(5000):  # every answer takes 2 s: the pace holds nevertheless
+        space["time"].time = lambda: (ends[-1] if ends else 1000.0) + 2.0
+        ends.append(space["time"].time() + visitor.wait_time())
+    assert (ends[-1] - 1000.0) / 5000 == pytest.approx(PACE_S, rel=0.05)
     shape = space["Load"]()
     ticks = {}
     for now_s in (0, 20, 39.9, 40, 69, 70, 169, 170, 500):
