@@ -121,7 +121,9 @@ def run(
     span_s = None if trace is not None and duration_s is None else (duration_s or spec.duration)
     bin_s = bin_width_s(_recorded_s(spec, trace) if span_s is None else span_s)
     task = Task(spec.model_dump_json(), trace, seed, PILOT, span_s, 0.0, bin_s)
-    warm_up = find_warm_up(task, spec, warm_up_s, tell)
+    has_pilot = warm_up_s is None and trace is None and spec.warm_up == "auto"
+    with ready_workers(task.spec_json, count if has_pilot and executor is None and rows is None else 1):
+        warm_up = find_warm_up(task, spec, warm_up_s, tell)
     tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
     done = _run_all(tasks, rows, executor, tell)
     limits = system_of(spec, trace).limits
@@ -250,6 +252,28 @@ def default_executor() -> Executor:
 
     pool: Executor = get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300)
     return pool
+
+
+@contextmanager
+def ready_workers(spec_json: str, tasks: int) -> Iterator[None]:
+    """While the pilot runs here, let the workers for so many tasks start, load the program and the specification."""
+    if tasks == 1:
+        yield
+        return
+    try:
+        with interrupts_held():
+            pool = default_executor()
+            for _ in range(min(tasks, max(1, os.cpu_count() or 1))):
+                pool.submit(_make_ready, spec_json)
+        yield
+    except BaseException:
+        close_executor()
+        raise
+
+
+def _make_ready(spec_json: str) -> None:
+    """In a worker: what the first task would have to do before it runs."""
+    _spec(spec_json)
 
 
 def give_up(futures: Iterable[Future[Any]], executor: Executor | None) -> None:
