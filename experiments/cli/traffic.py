@@ -96,14 +96,13 @@ def characterise(
     scenario: str | None, html: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure logs, then say and write what was asked for."""
-    from experiments.files import check_folder
     from experiments.logs import read_logs
     from experiments.scenario import load_scenario
     from experiments.traffic.measure import measure
 
     for name in (output, html):
         if name is not None:
-            check_folder(Path(name).parent)
+            _check_place(Path(name))
     system = None if scenario is None else load_scenario(scenario).spec
     tried = _limits(limits, system, fit_shape)
     roles = fields_of(fields, user_from, ip_from)
@@ -128,6 +127,15 @@ def characterise(
         from experiments.traffic.report import render
 
         render(measured.document, console_for(sys.stdout))
+
+
+def _check_place(target: Path) -> None:
+    """Refuse at once what could not be written in the end. Raises InputError."""
+    from experiments.files import check_folder
+
+    if not target.resolve().parent.is_dir():
+        raise InputError(f"{target}: must be in a folder that is there, got none of that name. Make it first.")
+    check_folder(target.parent)
 
 
 def _limits(texts: tuple[str, ...], system: SystemSpec | None, fit_shape: Kind | None) -> list[Limit]:

@@ -67,9 +67,7 @@ def requests(
 class Recording:
     """Walks through a trace: its instants, and in step with them its requests, a block of it in memory."""
 
-    def __init__(
-        self, context: Context, spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: bool
-    ) -> None:
+    def __init__(self, context: Context, spec: WorkloadSpec, trace: Trace, choose: Choices, steps_wanted: bool) -> None:
         assert spec.trace is not None
         self._context = context
         self._trace = trace
