@@ -119,6 +119,10 @@ def test_the_mix_is_by_the_routes_of_a_scenario(tmp_path: Path, small: Path, win
     [
         (["-o", "x.yaml"], "-o: must come with --fit-shape, got neither. Add --fit-shape weekly, for example."),
         (
+            ["--html", "away/x.html"],
+            "away/x.html: must be in a folder that is there, got none of that name. Make it first.",
+        ),
+        (
             ["--zone", "KST"],
             "windtunnel traffic: Invalid value for '--zone': must be an offset such as +09:00, got 'KST'. "
             "See windtunnel traffic --help.",
