@@ -84,7 +84,8 @@ def scaling_section(scaling: dict[str, Any]) -> list[str]:
         "else: flat lines. Calls are counted, not timed. The exponent is that of the calls of a request between the "
         "two largest sizes: 0 is flat, 1 would be proportional. What grows with replicas, services and idle time is "
         "the recording: every instrument is read once for each bin of the time series (sim/recorder/sampler.py), at "
-        "most some 600 times a run, however many requests there are; the balancer looks at every replica.", "",
+        "most some 600 times a run, however many requests there are; the balancer looks at every replica. With very "
+        "many users at rest few requests share a block of draws, so that more is drawn than is used at first.", "",
         "![cost of a request against size](images/scaling.svg)", "",
         "| what grows | from, to | us a request | calls a request | exponent | build and start, ms |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
