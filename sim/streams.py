@@ -88,7 +88,7 @@ class Streams:
         them share a block.
         """
         if users <= _FEW_USERS:
-            return cls(seed, replication)
+            return cls(seed, replication, kept=max(_KEPT_OF_ARRIVALS, users * 128))
         return cls(seed, replication, 256, max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER))
 
     @classmethod
