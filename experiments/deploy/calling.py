@@ -34,7 +34,7 @@ def add_endpoints(draft: Draft, deployment: Deployment, overlay: Overlay) -> Non
         for step in steps:
             note = {"cpu": assumptions.DEMAND.note, "call": assumptions.CALL.note}.get(str(step["kind"]))
             if note is not None:
-                draft.sources[*at, "steps", str(step["name"])] = assumed(note)
+                draft.say((*at, "steps", str(step["name"])), assumed(note))
 
 
 def _pools(draft: Draft, deployment: Deployment, unit: Unit) -> None:

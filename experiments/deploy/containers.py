@@ -33,6 +33,7 @@ class ComposeFile:
 
     def __init__(self, text: Text, ledger: Ledger, variables: Mapping[str, str]) -> None:
         self.text, self.ledger, self.variables = text, ledger, variables
+        self._index: dict[tuple[str | int, ...], dict[tuple[str | int, ...], Setting]] | None = None
         self._offsets: dict[tuple[str | int, ...], int] = {}
         documents = documents_of(text)
         self.top = documents[0] if documents else None
@@ -61,10 +62,12 @@ class ComposeFile:
             if before is not None:
                 self.ledger.harmless(before, f"replaced in {other.text.file}")
             self.settings[key] = setting
+        self._index = None
 
     def _hide(self, *key: str) -> None:
         for full in [full for full in self.settings if full[: len(key)] == key]:
             self.ledger.harmless(self.settings.pop(full), "replaced by a file that is laid over it")
+        self._index = None
 
     def extend(self) -> None:
         """Give services what they say they have from another one of the file."""
@@ -79,10 +82,11 @@ class ComposeFile:
                 self.ledger.problem(base.place, what)
                 continue
             self.ledger.models(base)
+            own = set(self.names("services", name))
             for rest, setting in list(self.below("services", other)):
-                own = ("services", name, rest[0])
-                if _merges(str(rest[0])) or not any(full[:3] == own for full in self.settings):
+                if _merges(str(rest[0])) or str(rest[0]) not in own:
                     self.settings.setdefault(("services", name, *rest), setting)
+            self._index = None
 
     def _walk(self, key: tuple[str | int, ...], node: Node | None) -> None:
         pending: list[tuple[tuple[str | int, ...], Node | None]] = [(key, node)]
@@ -124,7 +128,18 @@ class ComposeFile:
 
     def below(self, *key: str | int) -> Iterator[tuple[tuple[str | int, ...], Setting]]:
         size = len(key)
-        return ((full[size:], one) for full, one in self.settings.items() if full[:size] == key and len(full) > size)
+        near = self._near(key)
+        return ((full[size:], one) for full, one in near.items() if full[:size] == key and len(full) > size)
+
+    def _near(self, key: tuple[str | int, ...]) -> dict[tuple[str | int, ...], Setting]:
+        """The settings that begin with the first two parts of a key: a file may have thousands of services."""
+        if len(key) < 2:
+            return self.settings
+        if self._index is None:
+            self._index = {}
+            for full, one in self.settings.items():
+                self._index.setdefault(full[:2], {})[full] = one
+        return self._index.get(key[:2], {})
 
     def names(self, *key: str | int) -> list[str]:
         return list(dict.fromkeys(str(rest[0]) for rest, _ in self.below(*key)))

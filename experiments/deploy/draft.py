@@ -53,6 +53,8 @@ class Draft:
     facts: dict[Path, list[Fact]] = field(default_factory=dict)
     """Those that are in force, by path."""
     contradictions: list[str] = field(default_factory=list)
+    _below: dict[Path, set[Path]] = field(default_factory=dict)
+    """What is known inside each path, so that forgetting it does not look at everything."""
 
     def put(self, path: Path, value: Any, source: Source) -> bool:
         """Set a value, unless a surer source has. Whether it was set."""
@@ -61,7 +63,7 @@ class Draft:
             return False
         self._set(path, copy.deepcopy(value))
         self.forget(path)
-        self.sources[path] = source
+        self.say(path, source)
         return True
 
     def take(self, fact: Fact, at: Path = ()) -> bool:
@@ -110,10 +112,15 @@ class Draft:
 
     def forget(self, path: Path) -> None:
         """What was known of what is inside a path no longer holds."""
-        for known in [known for known in self.sources if len(known) > len(path) and known[: len(path)] == path]:
-            del self.sources[known]
-        for known in [known for known in self.facts if len(known) > len(path) and known[: len(path)] == path]:
-            del self.facts[known]
+        for known in self._below.pop(path, ()):
+            self.sources.pop(known, None)
+            self.facts.pop(known, None)
+
+    def say(self, path: Path, source: Source) -> None:
+        """Where the value at a path comes from."""
+        self.sources[path] = source
+        for length in range(1, len(path)):
+            self._below.setdefault(path[:length], set()).add(path)
 
     def drop(self, path: Path) -> None:
         """Take out a value and all that is known of it."""

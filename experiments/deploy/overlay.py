@@ -92,4 +92,4 @@ class Overlay:
         for names, entry in self._entries.items():
             around = draft.source(names)
             if draft.has(names) and names not in draft.sources and around is not None and around.rank == self._rank:
-                draft.sources[names] = Source(entry.source, entry.ref, entry.note, self._rank)
+                draft.say(names, Source(entry.source, entry.ref, entry.note, self._rank))
