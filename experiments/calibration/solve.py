@@ -168,7 +168,8 @@ class Search:
     def run(self, reshape: Callable[[], None]) -> Solution:
         """Search, drop what cannot be known, search again until all that is left can be.
 
-        `reshape` is called once the parameters are about right: it may change what is simulated, see `retried`.
+        `reshape` is called when the parameters are about right, and again if that does not fit: it may change what is
+        simulated, see `retried`.
         """
         self.now = self._simulate(self.at, "with the first values")
         if self.unknowns:
@@ -176,6 +177,9 @@ class Search:
             self._drop_hopeless()
             self._descend(FIRST_ROUNDS)
             reshape()
+            self._descend()
+            if not self.fits:  # the first choice was made while other parameters were still off
+                reshape()
         while self.unknowns:
             self._descend()
             if self._slopes_at != self.at:  # what Broyden's rule makes of them is good for steps, not for errors
