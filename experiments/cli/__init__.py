@@ -45,6 +45,10 @@ def windtunnel() -> None:
     windtunnel run storm/retry-storm            does it come back after a rush?
     windtunnel run storm/retry-storm --variant retry-budget
     windtunnel sweep maltan/early --over traffic.users.population=50,100,200
+    windtunnel import deploy -o my.yaml         your Compose, Spring and nginx files as a scenario
+    windtunnel doctor deploy                    what is wrong with them, line by line
+    windtunnel traffic access.log               what your load is
+    windtunnel replay access.log --scenario my.yaml
     windtunnel dashboard                        the same with sliders, in a browser
     windtunnel validate                         is the simulator right?
 
