@@ -2,7 +2,7 @@
 
 Models   Each container becomes its part of the scenario; what the gateway's routes and nginx' locations lead to is what
          users ask for; services call those they depend on. An assumption of the user's is laid over all of it.
-Checked  tests/unit/test_deploy_assemble.py, tests/e2e/test_import.py
+Checked  tests/unit/test_deploy_compose.py, tests/e2e/test_import.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source   Compose specification, as far as traffic goes
 Omits    What the settings that are left over say: they are listed.
-Checked  tests/unit/test_deploy_deployment.py
+Checked  tests/unit/test_deploy_compose.py
 """
 
 from __future__ import annotations

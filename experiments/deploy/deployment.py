@@ -2,7 +2,7 @@
 
 Models   The Compose file says which containers there are; what is mounted into them, or stands beside them under their
          names, is read as what it is: the configuration of Spring, nginx, Redis, PostgreSQL, Prometheus, Alertmanager.
-Checked  tests/unit/test_deploy_deployment.py, tests/e2e/test_import.py
+Checked  tests/unit/test_deploy_compose.py, tests/e2e/test_import.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A scenario as it grows: values by path with their sources; a surer source takes the place of a weaker one.
 
-Checked  tests/unit/test_deploy_assemble.py
+Checked  tests/e2e/test_import.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A scenario to begin with: a few services behind a gateway, their database and cache, and users.
 
 Source   Values of the shipped scenarios; everything is assumed until somebody replaces it.
-Checked  tests/unit/test_new.py
+Checked  tests/e2e/test_import.py
 """
 
 from __future__ import annotations

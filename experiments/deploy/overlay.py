@@ -2,7 +2,7 @@
 
 Models   Mappings are merged, everything else is replaced. What is made up only so that there is something (endpoints,
          routes, the mix, queries) goes where the overlay has its own.
-Checked  tests/unit/test_deploy_assemble.py
+Checked  tests/e2e/test_import.py
 """
 
 from __future__ import annotations

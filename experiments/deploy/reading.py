@@ -3,7 +3,7 @@
 Models   The Compose file says which containers there are; each container's own configuration is looked for in what is
          mounted into it, in a folder of its name, in the folder its image is built from, and in a configuration
          repository (application.yml beside <service>.yml). nginx is read before the gateway whose routes lead to it.
-Checked  tests/unit/test_deploy_deployment.py, tests/properties/test_import_fuzz.py
+Checked  tests/unit/test_deploy_compose.py, tests/properties/test_import_fuzz.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Models   A container image's name says what it is where it is a known one; else its configuration does (a Spring Cloud
          Gateway's routes), else its name, else it is a service of the team's own.
-Checked  tests/unit/test_deploy_units.py
+Checked  tests/unit/test_deploy_compose.py
 """
 
 from __future__ import annotations

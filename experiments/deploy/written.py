@@ -1,6 +1,6 @@
 """A scenario's document as the text of a file that people go on writing in.
 
-Checked  tests/unit/test_deploy_assemble.py
+Checked  tests/e2e/test_import.py
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def test_a_file_is_laid_over(tmp_path: Path) -> None:
 def test_extends_and_merges(tmp_path: Path) -> None:
     deployment = read(
         tmp_path,
-        compose__yaml="x-all: &all {restart: always, mem_limit: 99m}\nservices:\n  base: {image: x, cpus: 0.5, command: [q, r]}\n"
+        compose__yaml="x-all: &all {restart: always, mem_limit: 99m}\nservices:\n  base: {image: x, cpus: 0.5,\n"
+        "    command: [q, r]}\n"
         "  a: {extends: {service: base}, mem_limit: 10m}\n  b: {<<: *all, image: y, mem_limit: 20m}\n",
     )
     assert [word.text for word in deployment.units[1].command] == ["q", "r"]
