@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.argument("path", required=False)
 @click.option("--set", "settings", metavar="PATH=VALUE", multiple=True, help="Change a value; null unsets.")
 @click.option("--variant", metavar="NAME", help="Apply one of the scenario's variants, before any --set.")
-@click.option("--source", metavar="KIND", help="Only values from there: file, guide, measured, fitted, default or assumed.")
+@click.option(
+    "--source", metavar="KIND", help="Only values from there: file, guide, measured, fitted, default or assumed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(
     scenario: str, path: str | None, settings: tuple[str, ...], variant: str | None, source: str | None, as_json: bool
