@@ -11,7 +11,7 @@ from experiments.report.cells import Document
 from experiments.report.layout import bullets
 
 WORDS = {
-    "file": "from files", "guide": "from the guide", "measured": "measured", "default": "releases' defaults",
+    "file": "from files", "guide": "from the guide", "measured": "measured", "fitted": "fitted", "default": "releases' defaults",
     "assumed": "assumed", "unsaid": "without a source",
 }  # fmt: skip
 SHOWN = 6
@@ -19,7 +19,7 @@ SHOWN = 6
 
 def origins(document: Document) -> RenderableType:
     """How many values come from where, and what is assumed of what the bottleneck depends on."""
-    counts = ", ".join(f"{count} {WORDS[kind]}" for kind, count in document.get("sources", {}).items())
+    counts = ", ".join(f"{count} {WORDS.get(kind, kind)}" for kind, count in document.get("sources", {}).items())
     found = list(_beneath(document))
     if not found:
         return Text(counts)
