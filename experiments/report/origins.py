@@ -11,9 +11,11 @@ from experiments.report.cells import Document
 from experiments.report.layout import bullets
 
 WORDS = {
-    "file": "from files", "guide": "from the guide", "measured": "measured", "fitted": "fitted", "default": "releases' defaults",
-    "assumed": "assumed", "unsaid": "without a source",
-}  # fmt: skip
+    "file": "from files",
+    "guide": "from the guide",
+    "default": "releases' defaults",
+    "unsaid": "without a source",
+}
 SHOWN = 6
 
 
