@@ -55,6 +55,17 @@ class Histogram:
         self.bins += np.bincount(numbers, minlength=BINS)
         self.sums += np.bincount(numbers, weights=above, minlength=BINS)
 
+    def take_in(self, other: Histogram) -> None:
+        """All that another one has counted."""
+        self.bins += other.bins
+        self.sums += other.sums
+        self.zeros += other.zeros
+        self.count += other.count
+        self.total += other.total
+        self.squares += other.squares
+        self.least = min(self.least, other.least)
+        self.greatest = max(self.greatest, other.greatest)
+
     @property
     def mean(self) -> float | None:
         return self.total / self.count if self.count else None

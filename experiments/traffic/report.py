@@ -56,7 +56,7 @@ def title(document: Document) -> RenderableType:
     lines.append(Text(f"{counted} + {as_count(document['bad'])} bad{headers}"))
     span = f"{as_duration(document['span_s'])} from {document['begins']} to {document['ends']}"
     lines.append(Text(f"{span}; stamps to {stamps(document['resolution_s'])}", style="dim"))
-    if str(document["begins"]).startswith("1970-01-01"):
+    if str(document["begins"]).startswith("1970-01-01") and str(document["ends"]).startswith("1970-"):
         said = "The log has no dates: its beginning counts as the first hour of 1970, a Thursday."
         lines.append(Text(said, style="dim"))
     lines += [Text(f"bad {text}", style="yellow") for text in document["bad_shown"]]

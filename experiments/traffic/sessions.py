@@ -4,7 +4,8 @@ Models   Requests belong to a user, or where the log names none, to an address. 
          visitor's last request (its arrival, where the log has no response times) to the arrival of the next. A pause
          longer than the gap (30 min by default) ends a session; shorter ones are think times. Who asks again before the
          last answer has come thinks for no time.
-         Of very many visitors a part is followed, chosen by a hash of who they are: whole visitors, never parts.
+         Of very many visitors a part is followed, chosen by a hash of who they are: whole visitors, never parts. What
+         was counted of those who are followed no more is forgotten.
 Units    Seconds.
 Source   The gap of 30 min is the one of web analytics (Catledge and Pitkow 1995 measured 25.5 min).
 Checked  tests/unit/test_traffic_sessions.py
@@ -22,10 +23,12 @@ from experiments.logs.batch import Batch, Integers
 from experiments.replay.spread import uniform
 from experiments.traffic.counts import SECOND_NS
 from experiments.traffic.fitting import Fit, fit
-from experiments.traffic.histogram import Histogram
+from experiments.traffic.histogram import Floats, Histogram
 
 GAP_S: Final = 1800.0
 MOST_VISITORS: Final = 1 << 18
+LEVELS: Final = 31
+"""As many as there are halvings that the numbers of `uniform`, multiples of 2 ** -30, can tell apart."""
 
 
 def kept(numbers: Integers, halvings: int) -> npt.NDArray[np.bool_]:
@@ -35,17 +38,41 @@ def kept(numbers: Integers, halvings: int) -> npt.NDArray[np.bool_]:
     return uniform(numbers, "sample") < 0.5**halvings
 
 
+def levels(numbers: Integers) -> Integers:
+    """After how many halvings each of these leaves the sample, less one: `kept` up to that many."""
+    found: Integers = -np.frexp(uniform(numbers, "sample"))[1].astype(np.int64)
+    return np.where(uniform(numbers, "sample") > 0, found, LEVELS - 1)
+
+
+class ByLevel:
+    """Durations of visitors, apart by how long these stay in the sample."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, Histogram] = {}
+
+    def add(self, values: Floats, levels_of: Integers) -> None:
+        """Durations, and the level of the visitor of each."""
+        for level in np.unique(levels_of).tolist():
+            self._parts.setdefault(level, Histogram()).add(values[levels_of == level])
+
+    def forget(self, level: int) -> None:
+        """Whoever is of this level is not followed any more."""
+        self._parts.pop(level, None)
+
+    def together(self) -> Histogram:
+        """Durations of all who are followed."""
+        whole = Histogram()
+        for level in sorted(self._parts):
+            whole.take_in(self._parts[level])
+        return whole
+
+
 class Sessions:
     """The visitors of a log, in the order of arrivals."""
 
     def __init__(self, gap_s: float = GAP_S, most: int = MOST_VISITORS) -> None:
         self.gap_s = gap_s
-        self.think = Histogram()
-        self.away = Histogram()
-        self.lengths = Histogram()
-        """Requests of a session."""
-        self.lasts = Histogram()
-        """From its first request to its last."""
+        self._think, self._away, self._lengths, self._lasts = ByLevel(), ByLevel(), ByLevel(), ByLevel()
         self.unknown = 0
         """Requests of nobody who is known."""
         self.halvings = 0
@@ -53,6 +80,24 @@ class Sessions:
         self._most = most
         self._last: dict[int, tuple[int, int, int]] = {}
         """By visitor: end of the last request, begin of the session, requests in it; in ns."""
+
+    @property
+    def think(self) -> Histogram:
+        return self._think.together()
+
+    @property
+    def away(self) -> Histogram:
+        return self._away.together()
+
+    @property
+    def lengths(self) -> Histogram:
+        """Requests of a session."""
+        return self._lengths.together()
+
+    @property
+    def lasts(self) -> Histogram:
+        """From the first request of a session to the end of its last."""
+        return self._lasts.together()
 
     @property
     def visitors(self) -> int:
@@ -93,8 +138,9 @@ class Sessions:
         is_new[starts] = [before is None for before in carried]
         pause_s = np.maximum(pause_ns / SECOND_NS, 0.0)
         is_away = ~is_new & (pause_s > self.gap_s)
-        self.think.add(pause_s[~is_new & ~is_away])
-        self.away.add(pause_s[is_away])
+        is_thinking = ~is_new & ~is_away
+        self._think.add(pause_s[is_thinking], levels(visitor[is_thinking]))
+        self._away.add(pause_s[is_away], levels(visitor[is_away]))
         self._close(names, carried, starts, stops, at, until, is_away)
 
     def _close(
@@ -102,7 +148,7 @@ class Sessions:
         at: Integers, until: Integers, is_away: npt.NDArray[np.bool_],
     ) -> None:  # fmt: skip
         """End the sessions that gaps end, and remember the ones that go on."""
-        lengths, lasts = [], []
+        ended: list[tuple[int, int, int]] = []
         breaks = np.flatnonzero(is_away)
         firsts, pasts = np.searchsorted(breaks, starts), np.searchsorted(breaks, stops)
         rows = zip(names, carried, starts.tolist(), stops.tolist(), firsts.tolist(), pasts.tolist(), strict=True)
@@ -110,31 +156,37 @@ class Sessions:
             last_ns, began, count = (0, int(at[start]), 0) if before is None else before
             begin = start
             for cut in breaks[first:past].tolist():
-                lengths.append(count + cut - begin)
-                lasts.append((int(at[cut - 1]) if cut > start else last_ns) - began)
+                ended.append((name, count + cut - begin, (int(until[cut - 1]) if cut > start else last_ns) - began))
                 begin, began, count = cut, int(at[cut]), 0
             self._last[name] = (int(until[stop - 1]), began, count + stop - begin)
-        self.lengths.add(np.array(lengths, np.float64))
-        self.lasts.add(np.maximum(np.array(lasts, np.float64) / SECOND_NS, 0.0))
+        self._end(ended)
+
+    def _end(self, sessions: list[tuple[int, int, int]]) -> None:
+        """Count sessions that are over: of whom, of how many requests, of how many ns."""
+        if sessions:
+            names, lengths, lasts_ns = np.array(sessions, np.int64).T
+            self._lengths.add(lengths.astype(np.float64), levels(names))
+            self._lasts.add(np.maximum(lasts_ns / SECOND_NS, 0.0), levels(names))
 
     def _thin(self) -> None:
-        """Follow half as many visitors from here on."""
+        """Follow half as many visitors, as if the others had never come."""
+        for counted in (self._think, self._away, self._lengths, self._lasts):
+            counted.forget(self.halvings)
         self.halvings += 1
         names = np.fromiter(self._last, np.int64, len(self._last))
         self._last = {name: self._last[name] for name in names[kept(names, self.halvings)].tolist()}
 
     def end(self) -> None:
         """The log is over, and with it every session."""
-        going = list(self._last.values())
-        self.lengths.add(np.array([count for _, _, count in going], np.float64))
-        self.lasts.add(np.array([max(0, last - began) / SECOND_NS for last, began, _ in going]))
+        self._end([(name, count, last_ns - began) for name, (last_ns, began, count) in self._last.items()])
 
     def think_fit(self, resolution_s: float) -> Fit | None:
         return fit(self.think, resolution_s)
 
     def as_dict(self, resolution_s: float) -> dict[str, Any] | None:
         """Figures for the result; None where nobody is known."""
-        if not self.lengths.count:
+        lengths, lasts, think, away = self.lengths, self.lasts, self.think, self.away
+        if not lengths.count:
             return None
         found = self.think_fit(resolution_s)
         return {
@@ -142,17 +194,16 @@ class Sessions:
             "visitors": self.visitors,
             "one_in": 2**self.halvings,
             "unknown_requests": self.unknown,
-            "sessions": self.lengths.count,
+            "sessions": lengths.count,
             "requests_per_session": {
-                "mean": self.lengths.mean, "p50": _whole(self.lengths.quantile(0.5)),
-                "p90": _whole(self.lengths.quantile(0.9)), "max": self.lengths.greatest,
+                "mean": lengths.mean, "p50": _whole(lengths.quantile(0.5)),
+                "p90": _whole(lengths.quantile(0.9)), "max": lengths.greatest,
             },
-            "session_s": self.lasts.as_dict((0.5, 0.9)),
+            "session_s": lasts.as_dict((0.5, 0.9)),
             "think_s": {
-                **self.think.as_dict((0.1, 0.25, 0.5, 0.75, 0.9, 0.99)), "zeros": self.think.zeros,
-                "curve": self.think.curve(),
+                **think.as_dict((0.1, 0.25, 0.5, 0.75, 0.9, 0.99)), "zeros": think.zeros, "curve": think.curve(),
             },
-            "away_s": self.away.as_dict((0.5, 0.9)),
+            "away_s": away.as_dict((0.5, 0.9)),
             "think_fit": None if found is None else {
                 **found.spec(), "distance": found.distance, "fit": found.verdict, "of": found.count,
             },

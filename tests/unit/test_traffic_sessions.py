@@ -9,7 +9,7 @@ import pytest
 
 from experiments.logs.batch import Batch, batch_of
 from experiments.traffic.counts import SECOND_NS
-from experiments.traffic.sessions import Sessions, latest
+from experiments.traffic.sessions import Sessions, kept, latest, levels
 
 
 def rows(*requests: tuple[float, int, float]) -> Batch:
@@ -55,7 +55,8 @@ def test_it_is_the_same_however_the_log_is_cut(part: int) -> None:
         sessions.add(rows(*zip(at[piece], user[piece], took[piece], strict=True)))
     sessions.end()
 
-    thinks, aways, lengths = [], [], []
+    thinks, aways, lengths, lasts = [], [], [], []
+    began: dict[int, float] = {}
     ends: dict[int, float] = {}
     open_: dict[int, int] = defaultdict(int)
     for at_s, who, took_s in zip(at.tolist(), user.tolist(), took.tolist(), strict=True):
@@ -64,17 +65,21 @@ def test_it_is_the_same_however_the_log_is_cut(part: int) -> None:
             if pause > 900:
                 aways.append(pause)
                 lengths.append(open_.pop(who))
+                lasts.append(ends[who] - began.pop(who))
             else:
                 thinks.append(pause)
+        began.setdefault(who, at_s)
         open_[who] += 1
         ends[who] = max(ends.get(who, 0.0), at_s + took_s)
     lengths += open_.values()
+    lasts += [ends[who] - began[who] for who in open_]
     assert sessions.think.count == len(thinks)
     assert sessions.think.total == pytest.approx(sum(thinks))
     assert sessions.think.zeros == thinks.count(0.0)
     assert (sessions.away.count, sessions.away.total) == (len(aways), pytest.approx(sum(aways)))
     assert (sessions.lengths.count, sessions.lengths.total) == (len(lengths), 3000)
     assert sessions.lengths.squares == pytest.approx(sum(length**2 for length in lengths))
+    assert sessions.lasts.total == pytest.approx(sum(lasts))
     assert len(aways) > 20
 
 
@@ -92,6 +97,27 @@ def test_of_too_many_visitors_whole_ones_are_followed() -> None:
     assert 400 < found["visitors"] <= 1000
     assert sessions.lengths.mean == 3
     assert sessions.think.mean == pytest.approx(10)
+
+
+def test_those_who_are_followed_no_more_leave_nothing_behind() -> None:
+    """Visitors 0 to 2999 come before the sample is made smaller, and think for as many seconds as their number says."""
+    first, late = np.arange(3000), np.arange(3000, 9000)
+    sessions = Sessions(gap_s=1e5, most=4000)
+    for users, at in ((first, first / 1e4), (first, 1 + 1.0 * first), (late, np.full(6000, 4000.0))):
+        sessions.add(rows(*zip(at[order := np.argsort(at)], users[order], np.zeros(len(users)), strict=True)))
+    sessions.end()
+    followed = first[kept(2 * first + 1, sessions.halvings)]
+    assert sessions.halvings == 2
+    assert sessions.think.count == len(followed)
+    assert sessions.think.total == pytest.approx((1 + followed - followed / 1e4).sum())
+    assert sessions.lengths.count == sessions.visitors
+    assert sessions.lengths.total == sessions.visitors + len(followed)
+
+
+def test_a_level_says_how_many_halvings_a_visitor_stays() -> None:
+    numbers = np.arange(10_000)
+    for halvings in range(8):
+        assert (kept(numbers, halvings) == (levels(numbers) >= halvings)).all()
 
 
 def test_running_maxima_stay_within_their_groups() -> None:
