@@ -68,11 +68,16 @@ def doctor(
         raise click.UsageError("must be given a folder, files, or a scenario, got nothing")
     subject = _subject(names, assume, profiles, env_files, variant, settings)
     findings = examine(subject, without)
-    proven = prove(subject, findings) if proves else {}
+    errors = console_for(sys.stderr)
+    progress = (lambda text: errors.print(text, style="dim", highlight=False)) if errors.is_terminal else None
+    proven = prove(subject, findings, progress) if proves else {}
     if as_json:
         click.echo(json.dumps(findings_json(subject.name, findings, proven), ensure_ascii=False, indent=2))
     else:
-        print_findings(console_for(sys.stdout), subject.name, findings, proven)
+        left_out = (
+            sum(rule.needs_scenario and rule.name not in without for rule in RULES) if subject.system is None else 0
+        )
+        print_findings(console_for(sys.stdout), subject.name, findings, proven, left_out)
     if fail_at == "never":
         return 0
     worst = max((finding.severity for finding in findings), default=None)

@@ -27,13 +27,15 @@ class Proof:
     """`PATH=VALUE` each: the change that mends it."""
     figure: str
     """JSON pointer into the result that should move."""
+    says: str
+    """The figure in words, with its unit."""
     before: tuple[str, ...] = ()
     """Settings for both runs that bring the situation about, such as a fault or more users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong."""
+    """One thing that is wrong. Findings of one rule with the same `why` and `change` are told together."""
 
     rule: str
     severity: Severity
@@ -58,3 +60,5 @@ class Rule:
     """Short and stable: users switch rules off by it."""
     title: str
     check: Callable[[Subject], Iterator[Finding]]
+    needs_scenario: bool = True
+    """False: it looks at files alone, and can do so where they describe no service."""

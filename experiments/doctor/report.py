@@ -2,37 +2,95 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console, Group
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from experiments.doctor.finding import Finding, Severity
 from experiments.doctor.prove import Proven
 
 _MARKS = {Severity.ERROR: ("✗", "bold red"), Severity.WARNING: ("!", "bold yellow"), Severity.NOTE: ("·", "bold")}
+NARROWEST, WIDEST = 40, 120
+INDENT = "  "
+WORDS = 8
+"""Columns of the words why, change and proof."""
 
 
-def print_findings(console: Console, name: str, findings: Sequence[Finding], proven: dict[int, Proven]) -> None:
-    """The report: each finding with what stands there, why it matters, and what mends it."""
-    console.print(Text(name, style="bold"))
+def print_findings(
+    console: Console, name: str, findings: Sequence[Finding], proven: dict[int, Proven], left_out: int = 0
+) -> None:
+    """The report: each finding with what stands there, why it matters, and what mends it. Those with the same reason
+    and the same remedy are told together. `left_out`: rules that need a scenario, where there is none."""
+    width = max(NARROWEST, min(console.width, WIDEST))
+    _say(console, Text(name, style="bold"))
+    for numbers in grouped(findings):
+        _say(console, Text())
+        for line in _block([findings[number] for number in numbers], _first(numbers, proven), width):
+            _say(console, line)
+    _say(console, Text())
+    if left_out:
+        said = (
+            f"These files describe no service: {left_out} rules that need one were left out. The Compose file that "
+            "starts the services, or a scenario, lets them look."
+        )
+        for line in textwrap.wrap(said, width):
+            _say(console, Text(line))
+    for line in textwrap.wrap(summary(findings), width):
+        _say(console, Text(line))
+
+
+def _say(console: Console, line: Text) -> None:
+    line.no_wrap, line.overflow = True, "ignore"
+    console.print(line, soft_wrap=True, highlight=False)
+
+
+def _first(numbers: Sequence[int], proven: dict[int, Proven]) -> Proven | None:
+    return next((proven[number] for number in numbers if number in proven), None)
+
+
+def grouped(findings: Sequence[Finding]) -> list[list[int]]:
+    """Numbers of findings that are told together, in the order of their first."""
+    groups: dict[tuple[str, Severity, str, str], list[int]] = {}
     for number, finding in enumerate(findings):
-        console.print()
-        console.print(Group(*_lines(finding, proven.get(number))))
-    console.print()
-    console.print(summary(findings))
+        groups.setdefault((finding.rule, finding.severity, finding.why, finding.change), []).append(number)
+    return list(groups.values())
 
 
-def _lines(finding: Finding, proven: Proven | None) -> Iterator[Any]:
-    mark, style = _MARKS[finding.severity]
-    yield Text.assemble((f"{mark} ", style), (finding.where, "bold"), f"  {finding.rule}", style="")
-    yield Padding(Text(finding.what), (0, 0, 0, 2))
-    yield Padding(Text(f"why     {finding.why}"), (0, 0, 0, 2))
-    yield Padding(Text(f"change  {finding.change}"), (0, 0, 0, 2))
-    if proven is not None:
-        yield Padding(Text(f"proof   {proven.sentence}"), (0, 0, 0, 2))
+def _block(findings: Sequence[Finding], proven: Proven | None, width: int) -> Iterator[Text]:
+    first = findings[0]
+    mark, style = _MARKS[first.severity]
+    if len(findings) == 1:
+        yield Text.assemble((f"{mark} ", style), (first.where, "bold"), f"  {first.rule}")
+        yield from _hanging(first.what, INDENT, INDENT, width)
+    else:
+        yield Text.assemble((f"{mark} ", style), (f"{len(findings)} places", "bold"), f"  {first.rule}")
+        for where, what in _places(findings):
+            lines = list(_hanging(f"{where}  {what}", INDENT, 2 * INDENT, width))
+            lines[0].stylize("bold", len(INDENT), len(INDENT) + len(where))
+            yield from lines
+    told = {"why": first.why, "change": first.change} | ({"proof": proven.sentence} if proven is not None else {})
+    for word, text in told.items():
+        yield from _hanging(text, f"{INDENT}{word:{WORDS}}", INDENT + " " * WORDS, width)
+
+
+def _places(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Where and what; several files that say the same thing stand before it once."""
+    wheres: dict[str, list[str]] = {}
+    for finding in findings:
+        wheres.setdefault(finding.what, []).append(finding.where)
+    return [(", ".join(dict.fromkeys(places)), what) for what, places in wheres.items()]
+
+
+def _hanging(text: str, first: str, others: str, width: int) -> Iterator[Text]:
+    """Lines of at most `width` where words allow it, all but the first set in; no blanks at their ends."""
+    lines = textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        yield Text(line)
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.doctor.standbys import Presumed, presume
+from experiments.errors import InputError
 from experiments.scenario.paths import format_path, parse_path
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, EndpointSpec, ServiceSpec, walk
 from models.system import SystemSpec
@@ -22,13 +24,16 @@ class Subject:
     """One deployment."""
 
     name: str
-    spec: SystemSpec
+    system: SystemSpec | None
+    """None: only files, which describe no service."""
     places: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     """Where values were written, `file:line` by path: an entry speaks for everything below it, too."""
     deployment: Deployment | None = None
     """The files, for rules about what no scenario holds: log levels, health checks, alert rules."""
     scenario: Scenario | None = None
     """What can be run to prove a finding."""
+    presumed: Sequence[Presumed] = ()
+    """Databases that are read as standbys and are none."""
 
     @classmethod
     def of_scenario(cls, scenario: Scenario) -> Subject:
@@ -40,12 +45,41 @@ class Subject:
                 places[names] = entry.ref
         return cls(scenario.name, scenario.spec, places, None, scenario)
 
+    @property
+    def spec(self) -> SystemSpec:
+        assert self.system is not None, "rules that need a scenario are left out where there is none"
+        return self.system
+
     def where(self, *path: str) -> str:
-        """Where the value at a path stands: the nearest place at it or around it, else the path itself."""
-        for length in range(len(path), 0, -1):
+        """Where the value at a path stands: at it, else the first place inside it, else the nearest around it, else
+        the path itself."""
+        if path in self.places:
+            return self.places[path]
+        inside = next((place for known, place in self.places.items() if known[: len(path)] == path), None)
+        if inside is not None:
+            return inside
+        for length in range(len(path) - 1, 0, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return format_path(path)
+
+    def source(self, *path: str) -> str:
+        """What kind of source a value has; empty where nobody says."""
+        provenance = self.scenario.provenance if self.scenario is not None else {}
+        for length in range(len(path), 0, -1):
+            entry = provenance.get(format_path(path[:length]))
+            if entry is not None:
+                return str(entry.source)
+        return ""
+
+    def is_assumed(self, *path: str) -> bool:
+        """Whether an import took the value because files cannot tell it. A scenario of one's own is meant."""
+        return self.deployment is not None and self.source(*path) == "assumed"
+
+    @property
+    def is_traffic_assumed(self) -> bool:
+        return any(self.is_assumed("traffic", *at) for at in (("users", "population"), ("users", "think_time"),
+                                                              ("open", "rate")))  # fmt: skip
 
     @staticmethod
     def path(*names: str) -> str:
@@ -95,7 +129,10 @@ def folder_subject(
     names: tuple[str, ...], assume: str | None, profiles: tuple[str, ...], env_files: tuple[str, ...],
     settings: tuple[str, ...] = (),
 ) -> Subject:  # fmt: skip
-    """The deployment in a folder or in files. Raises InputError where no scenario can be made of it."""
+    """The deployment in a folder or in files. Where they describe no service, only rules about files can look at it.
+
+    Raises InputError where there is nothing to look at, or no scenario can be made of what is there.
+    """
     from experiments.cli.import_ import read_assumption
     from experiments.deploy.assemble import assemble
     from experiments.deploy.reading import read_deployment
@@ -104,7 +141,21 @@ def folder_subject(
     said = read_assumption(assume)
     known = tuple(said.value.get("services", {})) if said is not None else ()
     deployment = read_deployment(names, profiles=profiles, env_files=env_files, said=known)
+    try:
+        deployment.check_has_services()
+    except InputError:
+        if assume is not None or settings or not (deployment.files or _manifests(deployment)):
+            raise
+        return Subject(Path(names[0]).resolve().name, None, {}, deployment)
+    presumed = presume(deployment)
     assembled = assemble(deployment, said, str)
     scenario = scenario_of(assembled.whole(), Path(names[0]).resolve().name).with_settings(settings)
     places = {path: str(fact.place) for path, facts in assembled.facts.items() for fact in facts if fact.place}
-    return Subject(deployment.project or scenario.name, scenario.spec, places, deployment, scenario)
+    for unit in deployment.units:
+        if unit.at:
+            places.setdefault(unit.at, str(unit.place))
+    return Subject(deployment.project or scenario.name, scenario.spec, places, deployment, scenario, presumed)
+
+
+def _manifests(deployment: Deployment) -> bool:
+    return any("Kubernetes" in why for why in deployment.unread.values())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.doctor.finding import Finding, Rule, Severity
-from experiments.doctor.load import endpoint_per_s, requests_per_s
+from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.load import endpoint_per_s, through_gateway_per_s
 from experiments.doctor.subject import Subject
 from models.circuit_breaker import CircuitBreakerSpec
 
@@ -14,14 +14,18 @@ LONG_JUDGEMENT_S = 60.0
 
 
 def breakers(subject: Subject) -> Iterator[tuple[tuple[str, ...], CircuitBreakerSpec, float | None]]:
-    """Every breaker: its path, its settings, and the calls a second it sees at most."""
-    for path, _, step in subject.call_steps():
-        if step.breaker is not None:
+    """Every breaker: its path, its settings, and the calls a second it sees at most. Each replica has its own."""
+    for path, service, step in subject.call_steps():
+        breaker = step.breaker_in_force
+        if breaker is not None:
             calls = endpoint_per_s(subject.spec, path[1], path[3])
-            yield (*path, "breaker"), step.breaker, None if calls is None else calls * step.probability
+            attempts = step.retry.max_attempts if step.retry is not None else 1
+            each = None if calls is None else calls * step.probability * attempts / service.replicas
+            yield (*path, "breaker"), breaker, each
     gateway = subject.spec.gateway
-    for name, breaker in gateway.circuit_breakers.items() if gateway is not None else ():
-        yield ("gateway", "circuit_breakers", name), breaker, requests_per_s(subject.spec)
+    for name, filter_ in gateway.circuit_breakers.items() if gateway is not None else ():
+        calls = through_gateway_per_s(subject.spec, filter_.services)
+        yield ("gateway", "circuit_breakers", name), filter_, calls
 
 
 def window_never_filled(subject: Subject) -> Iterator[Finding]:
@@ -32,17 +36,33 @@ def window_never_filled(subject: Subject) -> Iterator[Finding]:
         within = calls * breaker.sliding_window_size
         if within >= breaker.minimum_number_of_calls:
             continue
+        at = (*path, "minimum_number_of_calls")
+        is_far = 2 * within <= breaker.minimum_number_of_calls and not subject.is_traffic_assumed
+        least = max(1, int(within / 2))
         yield Finding(
-            "breaker-never-opens", Severity.ERROR, subject.where(*path, "minimum_number_of_calls"),
-            subject.path(*path, "minimum_number_of_calls"),
+            "breaker-never-opens", Severity.ERROR if is_far else Severity.WARNING, subject.where(*at),
+            subject.path(*at),
             f"a time-based window of {breaker.sliding_window_size} s beside a minimum of "
             f"{breaker.minimum_number_of_calls} calls",
-            f"At most {calls:.3g} calls a second come here, {within:.3g} in a window: the rate is never looked at, "
-            "and the "
-            "breaker never opens, whatever fails.",
-            f"Set minimumNumberOfCalls to about {max(1, int(within / 2))}, or count calls instead of seconds "
+            f"At most {calls:.3g} calls a second come to each breaker{_taken(subject)}, {within:.3g} in a window: the "
+            f"failure rate is not looked at, and the breaker does not open, whatever fails.",
+            f"Set minimumNumberOfCalls to about {least}, or count calls instead of seconds "
             "(slidingWindowType COUNT_BASED, which lowers the minimum to its size).",
+            _opens(subject, path, f"{subject.path(*at)}={least}"),
         )  # fmt: skip
+
+
+def _opens(subject: Subject, path: tuple[str, ...], setting: str) -> Proof | None:
+    """While what is called hangs: a breaker that opens answers at once."""
+    if path[0] != "services":
+        return None
+    step = next(step for at, _, step in subject.call_steps() if at == path[:-1])
+    hang = f"faults.doctor={{kind: slow, target: services.{step.service}, at: 10s, lasts: 40s, factor: 50}}"
+    return Proof((setting,), "/latency_ms/all/p99", "the 99th percentile of response times, ms,", (hang,))
+
+
+def _taken(subject: Subject) -> str:
+    return " (the traffic is assumed)" if subject.is_traffic_assumed else ""
 
 
 def judges_late(subject: Subject) -> Iterator[Finding]:
@@ -55,16 +75,18 @@ def judges_late(subject: Subject) -> Iterator[Finding]:
             continue
         yield Finding(
             "breaker-late", Severity.WARNING, subject.where(*path), subject.path(*path),
-            f"the first judgement needs {needed} calls, and at most {calls:.3g} a second come",
+            f"the first judgement needs {needed} calls, and at most {calls:.3g} a second come to each "
+            f"breaker{_taken(subject)}",
             f"That is {needed / calls:.0f} s of failures before it opens.",
             f"A smaller window, such as slidingWindowSize 10: {10 / calls:.0f} s.",
+            _opens(subject, path, f"{subject.path(*path)}.sliding_window_size=10"),
         )  # fmt: skip
 
 
 def slow_calls_never_counted(subject: Subject) -> Iterator[Finding]:
     """A call that is cut off earlier than it would count as slow never counts as slow."""
     for path, _, step in subject.call_steps():
-        breaker, limiter = step.breaker, step.time_limiter
+        breaker, limiter = step.breaker_in_force, step.time_limiter_in_force
         if breaker is None or limiter is None or breaker.slow_call_duration_threshold < limiter.limit:
             continue
         if breaker.slow_call_rate_threshold >= 100 and "slow_call_duration_threshold" not in breaker.model_fields_set:
@@ -90,10 +112,23 @@ def server_errors_not_counted(subject: Subject) -> Iterator[Finding]:
             "breaker-blind-to-5xx", Severity.ERROR, subject.where(*path), subject.path(*path),
             "the CircuitBreaker filter lists no statusCodes",
             "A service that answers every request with 500 counts as healthy here: the breaker opens on time limits "
-            "and "
-            "refused connections alone.",
+            "and refused connections alone.",
             "List them: statusCodes: [500, 502, 503, 504].",
+            _answers(subject, name),
         )  # fmt: skip
+
+
+def _answers(subject: Subject, name: str) -> Proof | None:
+    """While a service answers nothing but 500, an open breaker's fallback answers instead."""
+    gateway = subject.spec.gateway
+    breaker = gateway.circuit_breakers[name] if gateway is not None else None
+    behind = [route.service for route in subject.spec.routes.values() if "gateway" in route.through]
+    wanted = next((one for one in behind if breaker is None or breaker.services is None or one in breaker.services), "")
+    if breaker is None or breaker.fallback is None or not wanted:
+        return None
+    errors = f"faults.doctor={{kind: error, target: services.{wanted}, at: 10s, lasts: 40s}}"
+    setting = f"gateway.circuit_breakers.{name}.status_codes=[500, 502, 503, 504]"
+    return Proof((setting,), "/goodput_per_s", "good answers a second", (errors,))
 
 
 RULES = (

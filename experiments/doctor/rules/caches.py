@@ -21,13 +21,15 @@ def no_time_to_live(subject: Subject) -> Iterator[Finding]:
                 continue
             whole = one.keys * (one.value + cache.entry_overhead)
             path = ("caches", name, "classes", class_name, "ttl")
+            if not any(step.cache == name and step.data_class == class_name for _, _, step in subject.cache_steps()):
+                continue  # nobody stores anything in it
             bound = (
                 f"maxmemory {format_size(cache.maxmemory)} bounds it" if cache.maxmemory
                 else f"it grows to {format_size(whole)} ({one.keys} keys), and Redis has no maxmemory"
             )  # fmt: skip
             yield Finding(
                 "cache-without-ttl", Severity.WARNING, subject.where(*path), subject.path(*path),
-                f"{class_name} has no time to live (Spring's default)",
+                f"{class_name} in {name} has no time to live (Spring's default)",
                 f"What is cached once is served for ever, changes behind the cache's back included; {bound}.",
                 "Set spring.cache.redis.time-to-live, or entryTtl for this cache, e.g. 300s.",
             )  # fmt: skip
@@ -45,12 +47,17 @@ def sync_without_lock(subject: Subject) -> Iterator[Finding]:
             "sync = true with a cache writer that does not lock (Spring Data Redis 3.4 and later)",
             "Nobody waits for anybody: when a popular entry expires, all who ask for it load it at once.",
             "RedisCacheWriter.lockingRedisCacheWriter, or a local cache in front that loads once.",
+            Proof(
+                (f"caches.{step.cache}.client.cache_writer=locking",),
+                f"/caches/caches.{step.cache}/classes/{step.data_class}/duplicate_loads",
+                f"entries of {step.data_class} that were loaded although another load was under way,",
+            ),
         )  # fmt: skip
 
 
 def limiter_on_full_redis(subject: Subject) -> Iterator[Finding]:
     """A Redis that refuses to write makes RedisRateLimiter let everybody pass."""
-    for name, limiter, cache_name in _redis_limiters(subject):
+    for name, _, cache_name in _redis_limiters(subject):
         cache = subject.spec.caches[cache_name]
         if not cache.maxmemory or cache.maxmemory_policy != "noeviction":
             continue
@@ -60,11 +67,9 @@ def limiter_on_full_redis(subject: Subject) -> Iterator[Finding]:
             f"the limiter {name} keeps its buckets in {cache_name}: maxmemory {format_size(cache.maxmemory)}, "
             "noeviction",
             "Once the memory is full, its script ends in an error, and RedisRateLimiter lets everybody pass: the "
-            "limit is "
-            "gone exactly when there is much to do.",
+            "limit is gone exactly when there is much to do.",
             "A Redis of its own for limits, or an eviction policy such as volatile-lru.",
         )  # fmt: skip
-        del limiter
 
 
 def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
@@ -77,13 +82,12 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "limiter-waits-for-redis", Severity.ERROR, subject.where(*path), subject.path(*path),
             f"the limiter {name} waits for {cache_name} for up to {client.command_timeout:g} s",
-            f"It lets requests pass when Redis fails, but only after {client.command_timeout:g} s: a Redis that is "
-            "gone "
-            "makes every request hang for as long.",
+            f"It lets requests pass when Redis fails, but only after {client.command_timeout:g} s: a Redis that "
+            "hangs makes every request hang for as long.",
             "Set spring.data.redis.timeout (spring.redis.timeout before Spring Boot 3) to e.g. 200ms.",
             Proof(
-                (f"{subject.path(*path)}=200ms",), "/goodput_per_s",
-                (f'faults.doctor={{kind: crash, target: caches.{cache_name}, at: 10s, lasts: 40s}}',),
+                (f"{subject.path(*path)}=200ms",), "/goodput_per_s", "good answers a second",
+                (f"faults.doctor={{kind: hang, target: caches.{cache_name}, at: 10s, lasts: 40s}}",),
             ),
         )  # fmt: skip
 

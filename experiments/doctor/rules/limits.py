@@ -47,8 +47,7 @@ def burst_below_half_a_rate(subject: Subject) -> Iterator[Finding]:
             subject.where(*path, "burst_capacity"), subject.path(*path, "burst_capacity"),
             f"burstCapacity {capacity} is less than half of replenishRate {rate}",
             f"Redis keeps the bucket for floor(2 x {capacity} / {rate}) = 0 s, which is not at all: every request "
-            "finds a "
-            "full bucket, and nobody is ever refused.",
+            "finds a full bucket, and nobody is ever refused.",
             f"Set burstCapacity to at least {rate} (it is how many may come at once).",
         )  # fmt: skip
 
@@ -70,8 +69,7 @@ def minute_beside_second(subject: Subject) -> Iterator[Finding]:
             f"Both count the same callers (per {getattr(first, 'key', '')}), so {tight} decides and {loose} never "
             "refuses anybody. One of them was meant per the other's time.",
             f"Keep the one that is meant and remove the other. RedisRateLimiter counts per second: {slow * 60:g} a "
-            "minute "
-            f"is replenishRate {slow * 60:g}, burstCapacity {slow * 3600:g}, requestedTokens 60.",
+            f"minute is replenishRate {slow * 60:g}, burstCapacity {slow * 3600:g}, requestedTokens 60.",
         )  # fmt: skip
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
-from experiments.doctor.finding import Finding, Rule, Severity
+from experiments.doctor.finding import Finding, Proof, Rule, Severity
 from experiments.doctor.subject import Subject
 from models.load_balancer import UpstreamSpec
 from models.service import CallStepSpec, walk
 
+MOST_CHAINS = 2_000
+"""Ways through services that are looked at for one route."""
 MANY = 6
 """One request of a user that becomes more than so many attempts."""
 WRITES = ("POST", "PATCH")
@@ -19,7 +22,7 @@ def multiplied(subject: Subject) -> Iterator[Finding]:
     seen = set()
     for name, route in subject.spec.routes.items():
         layers = [*_front(subject, route.through, route.service, _method(subject, route.service, route.endpoint))]
-        for chain in _chains(subject, route.service, route.endpoint, layers):
+        for chain in islice(_chains(subject, route.service, route.endpoint, layers), MOST_CHAINS):
             attempts = 1
             for _, number in chain:
                 attempts *= number
@@ -34,7 +37,19 @@ def multiplied(subject: Subject) -> Iterator[Finding]:
                 f"{said} = {attempts}. While something below fails, it gets up to {attempts} times the load it "
                 "failed under.",
                 "Try again in one layer only, the outermost that knows whether it helps, with jitter and a budget.",
+                _once(subject, path),
             )  # fmt: skip
+
+
+def _once(subject: Subject, path: tuple[str, ...]) -> Proof | None:
+    """What a service that answers errors gets, with and without the innermost retry."""
+    step = next((step for at, _, step in subject.call_steps() if (*at, "retry") == path), None)
+    if step is None:
+        return None
+    return Proof(
+        (f"{subject.path(*path)}=null",), "/waste/amplification", "attempts for each call that was asked for",
+        (f"faults.doctor={{kind: error, target: services.{step.service}, at: 10s, lasts: 40s}}",),
+    )  # fmt: skip
 
 
 def _method(subject: Subject, service: str, endpoint: str) -> str:
@@ -44,7 +59,7 @@ def _method(subject: Subject, service: str, endpoint: str) -> str:
 def _front(subject: Subject, through: list[str], service: str, method: str) -> Iterator[tuple[tuple[str, ...], int]]:
     """(path, attempts) of each layer before a service."""
     spec = subject.spec
-    if spec.traffic.client.retry is not None:
+    if spec.traffic.client.retry is not None and spec.traffic.client.retry.max_attempts > 1:
         yield ("traffic", "client", "retry"), spec.traffic.client.retry.max_attempts
     if "gateway" in through and spec.gateway is not None:
         for name, retry in spec.gateway.retries.items():
@@ -75,8 +90,7 @@ def _chains(
         if isinstance(step, CallStepSpec):
             path = ("services", service, "endpoints", endpoint, "steps", step.name, "retry")
             own = [(path, step.retry.max_attempts)] if step.retry is not None and step.retry.max_attempts > 1 else []
-            if own or layers:
-                yield from _chains(subject, step.service, step.endpoint, [*layers, *own])
+            yield from _chains(subject, step.service, step.endpoint, [*layers, *own])
 
 
 def writes_tried_again(subject: Subject) -> Iterator[Finding]:
@@ -106,7 +120,28 @@ def _twice(subject: Subject, path: tuple[str, ...], what: str) -> Finding:
     )  # fmt: skip
 
 
+def writes_not_tried_again(subject: Subject) -> Iterator[Finding]:
+    """What the other servers of an upstream are for, and not for writes."""
+    for balancer_name, balancer in subject.spec.load_balancers.items():
+        for name, upstream in balancer.upstreams.items():
+            service = subject.spec.services[upstream.service]
+            writes = [name for name, endpoint in service.endpoints.items() if endpoint.method in WRITES]
+            is_passed_on = bool({"error", "timeout"} & set(upstream.next_upstream))
+            if service.replicas < 2 or not writes or not is_passed_on or "non_idempotent" in upstream.next_upstream:
+                continue
+            path = ("load_balancers", balancer_name, "upstreams", name, "next_upstream")
+            yield Finding(
+                "write-not-tried-again", Severity.NOTE, subject.where(*path), subject.path(*path),
+                f"{name} passes {', '.join(writes)} on to no other server once they have been sent",
+                "nginx tries a POST or PATCH again only where nothing was sent: when a replica dies, its clients see "
+                "502, while readers notice nothing.",
+                "Leave it so unless the service knows repeated writes again (an idempotency key); then add "
+                "non_idempotent.",
+            )  # fmt: skip
+
+
 RULES = (
     Rule("retries-multiply", "Retries in several layers", multiplied),
     Rule("write-tried-again", "POST or PATCH that is tried again", writes_tried_again),
+    Rule("write-not-tried-again", "POST or PATCH that other servers are not tried for", writes_not_tried_again),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
 from experiments.doctor.subject import Subject
+from experiments.doctor.words import FOR_EVER_S, shown_s
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, TransactionStepSpec, walk
 
 
@@ -48,7 +49,7 @@ def inner_limits(subject: Subject, service: str, endpoint: str, outer: Limit | N
     for step in walk(one.endpoints[endpoint].steps):
         if isinstance(step, DatabaseStepSpec | TransactionStepSpec):
             for pool in _pools(one, step.pool):
-                timeout_s = one.pools[pool].connection_timeout or 2_147_483.0
+                timeout_s = one.pools[pool].connection_timeout or FOR_EVER_S
                 if outer is not None:
                     path = _names("services", service, "pools", pool, "connection_timeout")
                     yield outer, Limit(path, f"the wait for a connection of the pool {pool}", timeout_s)
@@ -60,8 +61,9 @@ def inner_limits(subject: Subject, service: str, endpoint: str, outer: Limit | N
         elif isinstance(step, CallStepSpec):
             path = _names("services", service, "endpoints", endpoint, "steps", step.name)
             own = outer
-            if step.time_limiter is not None:
-                limit = Limit((*path, "time_limiter", "limit"), "the call's time limit", step.time_limiter.limit)
+            limiter = step.time_limiter_in_force
+            if limiter is not None:
+                limit = Limit((*path, "time_limiter", "limit"), "the call's time limit", limiter.limit)
                 if outer is not None:
                     yield outer, limit
                 own = _tighter(own, limit)
@@ -101,27 +103,34 @@ def wrong_order(subject: Subject) -> Iterator[Finding]:
         better_s = outside.seconds * 0.5
         yield Finding(
             "time-limits-order", Severity.WARNING, subject.where(*inside.path), subject.path(*inside.path),
-            f"{inside.name} is {_shown(inside.seconds)}, {outside.name} around it {_shown(outside.seconds)} "
+            f"{inside.name} is {shown_s(inside.seconds)}, {outside.name} around it {shown_s(outside.seconds)} "
             f"({subject.where(*outside.path)})",
-            f"After {_shown(outside.seconds)} nobody waits for the answer any more; the thread inside is held for up "
-            "to "
-            f"{_shown(inside.seconds - outside.seconds)} longer, and what it then does is done for nobody.",
-            f"Set it below {_shown(outside.seconds)}, e.g. {_shown(better_s)}.",
-            Proof((f"{subject.path(*inside.path)}={better_s:g}s",), "/latency_ms/all/p99"),
+            f"After {shown_s(outside.seconds)} nobody waits for the answer any more; the thread inside is held for up "
+            f"to {shown_s(inside.seconds - outside.seconds)} longer, and what it then does is done for nobody.",
+            f"Set it below {shown_s(outside.seconds)}, e.g. {shown_s(better_s)}.",
+            Proof(
+                (f"{subject.path(*inside.path)}={better_s:g}s",), "/waste/unattended_s",
+                "work that nobody waits for, in s,", _hold_up(subject, inside.path),
+            ),
         )  # fmt: skip
 
 
-def _shown(seconds: float) -> str:
-    if seconds >= 86_400:
-        return f"{seconds / 86_400:.3g} days"
-    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+def _hold_up(subject: Subject, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The situation in which a limit inside is needed: what is waited for hangs."""
+    if path[0] == "caches":
+        target = f"caches.{path[1]}"
+    elif "pools" in path:
+        target = f"databases.{subject.spec.services[path[1]].pools[path[3]].database}"
+    else:
+        step = next((step for at, _, step in subject.call_steps() if at == path[: len(at)]), None)
+        target = f"services.{step.service}" if step is not None else ""
+    return (f"faults.doctor={{kind: hang, target: {target}, at: 10s, lasts: 20s}}",) if target else ()
 
 
 def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
     """A blocking call without any time limit waits for as long as the other side likes."""
     for path, service, step in subject.call_steps():
-        has_own = step.time_limiter is not None or step.read_timeout is not None
-        if has_own or (step.style != "annotations" and not step.disable_time_limiter):
+        if step.time_limiter_in_force is not None or step.read_timeout is not None:
             continue
         threads = getattr(service.workers, "threads", None)
         held = f"With {threads} threads, {threads} such calls stop {path[1]} altogether." if threads else ""
@@ -130,7 +139,11 @@ def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
             f"the call of {step.service} has no time limit: no TimeLimiter, no read timeout",
             f"A {step.service} that hangs keeps every caller's thread for ever. {held}".rstrip(),
             "Give the HTTP client a connect and a read timeout, such as 2 s.",
-            Proof((f"{subject.path(*path)}.read_timeout=2s",), "/latency_ms/all/p99"),
+            Proof(
+                (f"{subject.path(*path)}.read_timeout=2s",), "/latency_ms/all/p99",
+                "the 99th percentile of response times, ms,",
+                (f"faults.doctor={{kind: hang, target: services.{step.service}, at: 10s, lasts: 20s}}",),
+            ),
         )  # fmt: skip
 
 
