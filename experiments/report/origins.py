@@ -32,7 +32,10 @@ def origins(document: Document) -> RenderableType:
 
 
 def _beneath(document: Document) -> Iterator[str]:
-    """Assumptions about the part that binds, about who runs on it where it is a machine, and about the load."""
+    """Assumptions about the part that binds, about who runs on it where it is a machine, and about the load.
+
+    What was set for this run, or unset, as a replay does with users, is assumed no more.
+    """
     bottleneck = document["bottleneck"]
     if bottleneck is None or not bottleneck["limit_path"]:
         return
@@ -41,8 +44,10 @@ def _beneath(document: Document) -> Iterator[str]:
     parts = [component, "traffic"]
     if names[0] == "machines":
         parts += ["gateway", "services", "databases", "caches"]
+    replaced = [text.partition("=")[0] for text in document["settings"]]
     for part in parts:
         for path, entry in document["provenance"].items():
             is_around = part == path or part.startswith(f"{path}.") or path.startswith(f"{part}.")
-            if entry["source"] == "assumed" and is_around:
+            is_said = any(path == set_path or path.startswith(f"{set_path}.") for set_path in replaced)
+            if entry["source"] == "assumed" and is_around and not is_said:
                 yield f"{path}{': ' if entry['note'] else ''}{' '.join(entry['note'].split())}"
