@@ -55,6 +55,7 @@ def doctor(
     from experiments.doctor.prove import prove
     from experiments.doctor.report import as_json as findings_json
     from experiments.doctor.report import print_findings
+    from experiments.doctor.rules import asked
 
     if lists_rules:
         for rule in RULES:
@@ -74,9 +75,7 @@ def doctor(
     if as_json:
         click.echo(json.dumps(findings_json(subject.name, findings, proven), ensure_ascii=False, indent=2))
     else:
-        left_out = (
-            sum(rule.needs_scenario and rule.name not in without for rule in RULES) if subject.system is None else 0
-        )
+        left_out = len([rule for rule in RULES if rule.name not in without]) - len(asked(subject, without))
         print_findings(console_for(sys.stdout), subject.name, findings, proven, left_out)
     if fail_at == "never":
         return 0

@@ -36,10 +36,10 @@ def print_findings(
             f"These files describe no service: {left_out} rules that need one were left out. The Compose file that "
             "starts the services, or a scenario, lets them look."
         )
-        for line in textwrap.wrap(said, width):
-            _say(console, Text(line))
-    for line in textwrap.wrap(summary(findings), width):
-        _say(console, Text(line))
+        for rest in textwrap.wrap(said, width):
+            _say(console, Text(rest))
+    for last in textwrap.wrap(summary(findings), width):
+        _say(console, Text(last))
 
 
 def _say(console: Console, line: Text) -> None:

@@ -32,6 +32,8 @@ class Subject:
     """The files, for rules about what no scenario holds: log levels, health checks, alert rules."""
     scenario: Scenario | None = None
     """What can be run to prove a finding."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """The partial scenario that was laid over the files."""
     presumed: Sequence[Presumed] = ()
     """Databases that are read as standbys and are none."""
 
@@ -74,7 +76,12 @@ class Subject:
 
     def is_assumed(self, *path: str) -> bool:
         """Whether an import took the value because files cannot tell it. A scenario of one's own is meant."""
-        return self.deployment is not None and self.source(*path) == "assumed"
+        if self.deployment is None or self.source(*path) != "assumed":
+            return False
+        value: Any = self.said
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value is None
 
     @property
     def is_traffic_assumed(self) -> bool:
@@ -154,7 +161,15 @@ def folder_subject(
     for unit in deployment.units:
         if unit.at:
             places.setdefault(unit.at, str(unit.place))
-    return Subject(deployment.project or scenario.name, scenario.spec, places, deployment, scenario, presumed)
+    return Subject(
+        deployment.project or scenario.name,
+        scenario.spec,
+        places,
+        deployment,
+        scenario,
+        said.value if said else {},
+        presumed,
+    )
 
 
 def _manifests(deployment: Deployment) -> bool:

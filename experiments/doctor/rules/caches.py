@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
 from experiments.doctor.subject import Subject
+from experiments.doctor.words import shown_bytes
 from models.token_bucket import SpringRedisSpec
-from sim.quantities import format_size
 
 LONG_WAIT_S = 5.0
 """A limiter's answer that may take longer is worse than no limiter (assumed)."""
@@ -24,8 +24,10 @@ def no_time_to_live(subject: Subject) -> Iterator[Finding]:
             if not any(step.cache == name and step.data_class == class_name for _, _, step in subject.cache_steps()):
                 continue  # nobody stores anything in it
             bound = (
-                f"maxmemory {format_size(cache.maxmemory)} bounds it" if cache.maxmemory
-                else f"it grows to {format_size(whole)} ({one.keys} keys), and Redis has no maxmemory"
+                f"maxmemory {shown_bytes(cache.maxmemory)} bounds it" if cache.maxmemory
+                else "it grows with every key, and Redis has no maxmemory"
+                if subject.is_assumed("caches", name, "classes", class_name, "keys")
+                else f"it grows to {shown_bytes(whole)} ({one.keys} keys), and Redis has no maxmemory"
             )  # fmt: skip
             yield Finding(
                 "cache-without-ttl", Severity.WARNING, subject.where(*path), subject.path(*path),
@@ -64,7 +66,7 @@ def limiter_on_full_redis(subject: Subject) -> Iterator[Finding]:
         path = ("caches", cache_name, "maxmemory_policy")
         yield Finding(
             "limiter-off-when-full", Severity.WARNING, subject.where(*path), subject.path(*path),
-            f"the limiter {name} keeps its buckets in {cache_name}: maxmemory {format_size(cache.maxmemory)}, "
+            f"the limiter {name} keeps its buckets in {cache_name}: maxmemory {shown_bytes(cache.maxmemory)}, "
             "noeviction",
             "Once the memory is full, its script ends in an error, and RedisRateLimiter lets everybody pass: the "
             "limit is gone exactly when there is much to do.",
@@ -80,7 +82,8 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
             continue
         path = ("caches", cache_name, "client", "command_timeout")
         yield Finding(
-            "limiter-waits-for-redis", Severity.ERROR, subject.where(*path), subject.path(*path),
+            "limiter-waits-for-redis", Severity.ERROR, _where_redis_is_named(subject) or subject.where(*path),
+            subject.path(*path),
             f"the limiter {name} waits for {cache_name} for up to {client.command_timeout:g} s",
             f"It lets requests pass when Redis fails, but only after {client.command_timeout:g} s: a Redis that "
             "hangs makes every request hang for as long.",
@@ -90,6 +93,18 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
                 (f"faults.doctor={{kind: hang, target: caches.{cache_name}, at: 10s, lasts: 40s}}",),
             ),
         )  # fmt: skip
+
+
+def _where_redis_is_named(subject: Subject) -> str:
+    """In the gateway's own file: the time limit belongs beside it."""
+    for unit in subject.deployment.of_role("gateway") if subject.deployment is not None else ():
+        reading = subject.deployment.springs.get(unit.name) if subject.deployment is not None else None
+        for key in ("spring.data.redis", "spring.redis") if reading is not None else ():
+            for name in ("timeout", "host", "url"):
+                said = reading.properties.get(f"{key}.{name}") if reading is not None else None
+                if said is not None:
+                    return str(said.where)
+    return ""
 
 
 def _redis_limiters(subject: Subject) -> Iterator[tuple[str, object, str]]:

@@ -212,7 +212,7 @@ RULES = (
     Rule("pools-above-database", "Pools that the database cannot serve together", pools_above_database),
     Rule(
         "memory-above-machine",
-        "Limits, heaps, metaspace and residents above the machine's memory",
+        "Limits, heaps and metaspace above the machine's memory",
         memory_above_machine,
     ),
     Rule("heap-above-limit", "A heap that leaves its container no room for the rest", heap_above_limit),

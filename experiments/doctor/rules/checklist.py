@@ -14,7 +14,11 @@ _OF_THE_SIMULATOR = re.compile(
     r"names no cache"
 )
 """Problems of reading that are the model's, not the deployment's: `windtunnel import` tells them."""
-_STOPS = re.compile(r"would not start|start would fail|never starts?")
+_STOPS = re.compile(r"would not start|start would fail")
+_READ_AS = re.compile(r"(?:It is read as|It is left out)[^.;]*(?:[.;] ?|$)")
+_NO_CONTAINER = re.compile(
+    r"server (\S+): Docker resolves no container of this name.*Compose calls that one (\S+?)\.?$"
+)
 
 
 def _check(where: str, path: str, name: str) -> Finding:
@@ -137,12 +141,26 @@ def anonymous_without_key(subject: Subject) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def _unknown_host(where: str, host: str, container: str) -> Finding:
+    return Finding(
+        "file-problem", Severity.ERROR, where, "",
+        f"server {host}: Docker resolves no container of this name; Compose calls it {container}",
+        "nginx looks names up when it starts, and does not start where one is unknown (host not found in upstream).",
+        "Name containers as Compose does, project-service-number; or the service alone, which stands for all of them.",
+    )  # fmt: skip
+
+
 def problems_of_files(subject: Subject) -> Iterator[Finding]:
     """What readers could not make sense of: placeholders without a value, files that are not there, blocks missing."""
     for place, text in subject.deployment.ledger.problems if subject.deployment is not None else ():
         if _OF_THE_SIMULATOR.search(text):
             continue
-        what, _, change = text.partition(". ")
+        unknown = _NO_CONTAINER.search(text)
+        if unknown is not None:
+            yield _unknown_host(str(place), unknown[1], unknown[2])
+            continue
+        what, _, rest = text.partition(". ")
+        change = _READ_AS.sub("", rest).strip()
         stops = _STOPS.search(text) is not None
         yield Finding(
             "file-problem", Severity.ERROR if stops else Severity.WARNING, str(place), "", what.rstrip("."),

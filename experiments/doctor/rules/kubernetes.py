@@ -89,7 +89,7 @@ def _manifests(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
             if not any(kind in text.text for kind in ("HorizontalPodAutoscaler", *_SCALED)):
                 continue
             for node in documents_of(text):
-                document = SafeConstructor().construct_document(node) if node is not None else None  # type: ignore[no-untyped-call]
+                document = SafeConstructor().construct_document(node) if node is not None else None
                 if isinstance(document, dict) and node is not None:
                     yield f"{file}:{node.start_mark.line + 1}", document
         except (InputError, yaml.YAMLError, RecursionError, ValueError, TypeError):

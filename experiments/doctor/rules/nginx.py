@@ -59,12 +59,10 @@ def past_the_gateway(subject: Subject) -> Iterator[Finding]:
     if gateway is None:
         return
     limits = [*gateway.rate_limits, *(["limits of requests in progress"] if gateway.concurrency else [])]
-    why = (
-        f"What the gateway enforces ({', '.join(limits) or 'who may come in, and how'}) holds for nobody who comes this "
-        "way."
-    )
+    enforced = ", ".join(limits) or "who may come in, and how"
+    why = f"What the gateway enforces ({enforced}) holds for nobody who comes this way."
     change = (
-        "Publish the gateway alone, and let it lead to nginx: no ports for nginx, uri: http://nginx:80 in its routes."
+        "Publish the gateway alone and let it lead to nginx: no ports for nginx, uri: http://nginx:80 in its routes."
     )
     if any("gateway" in route.through for route in subject.spec.routes.values()):
         for name, route in subject.spec.routes.items():

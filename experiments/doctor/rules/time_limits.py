@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
 from experiments.doctor.subject import Subject
 from experiments.doctor.words import FOR_EVER_S, shown_s
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, TransactionStepSpec, walk
+
+MOST_PAIRS = 5_000
+"""Limits that are compared along one way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,27 @@ def _tighter(one: Limit | None, other: Limit) -> Limit:
     return other if one is None or other.seconds < one.seconds else one
 
 
+def _ways(subject: Subject) -> Iterator[tuple[list[str], str, str]]:
+    """Through what to which endpoint: the routes, and upstreams of load balancers that no route passes."""
+    spec = subject.spec
+    for route in spec.routes.values():
+        yield route.through, route.service, route.endpoint
+    passed = {(hop, route.service) for route in spec.routes.values() for hop in route.through}
+    for name, balancer in spec.load_balancers.items():
+        for upstream in balancer.upstreams.values():
+            if (name, upstream.service) not in passed:
+                for endpoint in spec.services[upstream.service].endpoints:
+                    yield [name], upstream.service, endpoint
+
+
 def wrong_order(subject: Subject) -> Iterator[Finding]:
     """For each limit inside: the tightest one outside that is over before it."""
     worst: dict[tuple[str, ...], tuple[Limit, Limit]] = {}
-    for route in subject.spec.routes.values():
+    for through, service, endpoint in _ways(subject):
         outer: Limit | None = None
-        for limit in outer_limits(subject, route.through, route.service):
+        for limit in outer_limits(subject, through, service):
             outer = _tighter(outer, limit)
-        for outside, inside in inner_limits(subject, route.service, route.endpoint, outer):
+        for outside, inside in islice(inner_limits(subject, service, endpoint, outer), MOST_PAIRS):
             known = worst.get(inside.path)
             if inside.seconds > outside.seconds and (known is None or outside.seconds < known[0].seconds):
                 worst[inside.path] = (outside, inside)
