@@ -14,7 +14,6 @@ from experiments.cli.run import carry_out
 from experiments.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from experiments.logs import Reading
     from experiments.replay import Router
     from models.system import SystemSpec
 
@@ -35,9 +34,6 @@ class _Factor(click.FloatRange):
 
 
 _SCALE = _Factor()
-_WITH_FIELDS = ("json", "csv", "parquet", "nginx", "apache", "tomcat")
-_WITH_OPEN_ENDS = ("json", "csv", "parquet", "jmeter")
-"""Begins of the names of formats."""
 
 
 def format_options(command: _Decorated) -> _Decorated:
@@ -69,21 +65,6 @@ def fields_of(fields: tuple[str, ...], user_from: str | None = None, ip_from: st
                 raise InputError(f"--{role}-from: must agree with --field, got {shown(wanted)}. Remove one of them.")
             roles[role] = wanted
     return roles
-
-
-def check_options(reading: Reading, roles: dict[str, str], stamp: str | None = None) -> None:
-    """Refuse what would change nothing with a log of this format. Raises InputError."""
-    if roles and not reading.format_name.startswith(_WITH_FIELDS):
-        said = ", ".join(f"{role}={name}" for role, name in roles.items())
-        raise InputError(
-            f"--field: must come with a format that names its fields, got {shown(said)} with {reading.format_name}. "
-            "Write the format of the log down in --format, e.g. nginx's log_format."
-        )
-    if stamp is not None and not reading.format_name.startswith(_WITH_OPEN_ENDS):
-        raise InputError(
-            f"--stamp: must come with a format that leaves open which end stamps are of, got {shown(stamp)} with "
-            f"{reading.format_name}. Remove it."
-        )
 
 
 @click.command(short_help="Replay logs of real requests against a scenario.")
@@ -151,7 +132,6 @@ def replay(
     roles = fields_of(fields, user_from, ip_from)
     with progress("reading") as tell:
         reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
-        check_options(reading, roles, stamp)
         trace, replayed = replay_trace(
             reading, router, log=" ".join(logs), window=window, load=load, speed=speed, squeeze=squeeze, tell=tell,
             openapi_without_route=without_route,

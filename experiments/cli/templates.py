@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from experiments.cli.common import progress
-from experiments.cli.replay import check_options, fields_of, format_options
+from experiments.cli.replay import fields_of, format_options
 
 
 @click.command(short_help="Learn from a log which paths are alike, for replay --map.")
@@ -40,7 +40,6 @@ def templates(
     roles = fields_of(fields)
     with progress("templates") as tell:
         reading = read_logs(logs, format=log_format, fields=roles, progress=tell)
-        check_options(reading, roles)
         learned = learn_from(reading, " ".join(logs), spec)
     text = text_of(learned)
     if output is not None:

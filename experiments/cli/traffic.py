@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from experiments.cli.common import DURATION, console_for, progress
-from experiments.cli.replay import check_options, fields_of, format_options
+from experiments.cli.replay import fields_of, format_options
 from experiments.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -108,7 +108,6 @@ def characterise(
     roles = fields_of(fields, user_from, ip_from)
     with progress("traffic") as tell:
         reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
-        check_options(reading, roles, stamp)
         measured = measure(reading, logs, tried, gap, zone)
     if fit_shape is not None and output is not None:
         from experiments.files import write_text

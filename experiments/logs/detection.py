@@ -97,7 +97,7 @@ def _by_lines(lines: Lines, fields: Fields, at_end: bool | None) -> Format | Non
     """The format that most of the lines fit."""
     makers: tuple[Callable[[], Format | None], ...] = (
         combined.Combined,
-        lambda: json_lines.from_lines(lines, fields, at_end) if any(map(json_lines.object_of, lines)) else None,
+        lambda: _json(lines, fields, at_end),
         counts.Counts,
         stamps_only.Stamps,
         lambda: None if fields else windtunnel.from_lines(lines),
@@ -144,7 +144,7 @@ def _stated(name: str, source: Source, lines: Lines, fields: Fields, at_end: boo
     if plain == stamps_only.NAME and rest in ("", *STAMP_UNITS):
         return stamps_only.Stamps(rest)
     makers: dict[str, Callable[[], Format | None]] = {
-        json_lines.NAME: lambda: json_lines.from_lines(_inside(lines), fields, at_end),
+        json_lines.NAME: lambda: _json(_inside(lines), fields, at_end),
         table.NAME: lambda: table.from_lines(_inside(lines), fields, at_end),
         parquet.NAME: lambda: parquet.Parquet(source, fields, at_end),
         har.NAME: har.Har,
@@ -163,6 +163,12 @@ def _stated(name: str, source: Source, lines: Lines, fields: Fields, at_end: boo
             raise InputError(f"{source.named}: must be {name} as --format says, got {first} in line 1.")
         return found
     return _written_down(name, lines, fields)
+
+
+def _json(lines: Lines, fields: Fields, at_end: bool | None) -> Format | None:
+    """JSON lines; None where no line is an object, of which no field could be said."""
+    is_json = not any(lines) or any(map(json_lines.object_of, lines))
+    return json_lines.from_lines(lines, fields, at_end) if is_json else None
 
 
 def _inside(lines: Lines) -> Lines:

@@ -1,8 +1,9 @@
 """Logs as one stream of requests, whatever their format.
 
-Models   The format is told from the first lines of the first file, or stated, and is that of all files. Several files
-         are one log in the order of their first requests, so that `access.log*` is right though the newest comes first;
-         pipes come where they are named. What is read is handed out in batches: memory does not grow with it.
+Models   The format is told from the first lines of the first file that is not empty, or stated, and is that of all
+         files. Several files are one log in the order of their first requests, so that `access.log*` is right though
+         the newest comes first, even empty; pipes come where they are named. What is read is handed out in batches:
+         memory does not grow with it.
 Checked  tests/unit/test_log_reading.py, tests/properties/test_logs.py
 """
 
@@ -61,10 +62,11 @@ class Reading:
         self._done_bytes = 0
         at_end = None if stamp is None else stamp == "end"
         self._format: Format
+        telling = next((source for source in sources if source.head()), sources[0])
         if format_name is None:
-            self._format, why = detected(sources[0], fields, at_end)
+            self._format, why = detected(telling, fields, at_end)
         else:
-            self._format, why = stated(format_name, sources[0], fields, at_end)
+            self._format, why = stated(format_name, telling, fields, at_end)
         _refuse_what_is_not_open(self._format, fields, stamp)
         self.format = f"{self._format.describe()}; {why}"
         """The format in words, and how it was told."""

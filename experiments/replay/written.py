@@ -2,7 +2,7 @@
 
 Models   A template is given the route that the scenario's own templates have for its most frequent path; without one,
          or without a scenario, `null`, which is to be replaced by a route's name. Lines are asked from the top.
-Checked  tests/unit/test_replay_learning.py, tests/e2e/test_templates_cli.py
+Checked  tests/unit/test_replay_learning.py, tests/e2e/test_replay_cli.py
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def test_what_is_no_log_is_refused_in_one_line(data: str, part: str, tmp_path: P
         ("parquet", "must be a readable Parquet file, got:"),
         ("nginx.conf", "nginx.conf: must be a readable nginx.conf, got: no such file"),
         ("csv", "--field time: must be told"),
-        ("json", "--field time: must be told, got no field that is one. Fields: none."),
+        ("json", "a.log: must be json as --format says, got '10.0.0.0"),
     ],
 )
 def test_a_format_that_is_stated_wrongly_is_refused(name: str, part: str, tmp_path: Path) -> None:
@@ -150,6 +150,13 @@ def test_files_are_read_in_the_order_of_their_first_requests(tmp_path: Path) -> 
     assert (reading.went_back, reading.lines, reading.bad) == (0, 8, 2)
     assert reading.bad_shown == [f"{middle} line 1: 'bad'", f"{newest} line 2: 'bad'"]
     assert reading.bytes_read == sum(Path(name).stat().st_size for name in (newest, middle, oldest))
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "json"}])
+def test_a_file_that_was_just_begun_tells_no_format(options: dict[str, Any], tmp_path: Path) -> None:
+    empty, full = log_of(tmp_path, ""), log_of(tmp_path, '{"time": 1445742685, "path": "/a"}\n', name="b.log")
+    reading = read_all(empty, full, **options)
+    assert (reading.format_name, reading.requests, reading.bad) == ("json", 1, 0)
 
 
 def test_equal_begins_keep_the_order_they_are_named_in(tmp_path: Path) -> None:
