@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from experiments.errors import InputError
 from models.workload import WorkloadSpec
 from models.workload.shapes import segments_of
 from sim.arrivals import Segment
@@ -45,7 +46,10 @@ class Stage:
 
 
 def load_of(spec: WorkloadSpec, seed: int, duration_s: float) -> Load:
-    """The load of a scenario. Bursts come when they do in the first replication. `spec` is no trace."""
+    """The load of a scenario. Bursts come when they do in the first replication. `spec` is no trace.
+
+    Raises InputError where it changes too often to be written down.
+    """
     level = float(spec.users.population) if spec.users is not None else _rate(spec)
     streams = Streams(seed, 0)
     curve = scaled(segments_of(spec.shape, streams, "traffic.open"), level)
@@ -66,8 +70,13 @@ def _points(segments: Iterable[Segment], end_s: float) -> list[Point]:
             share = (end_s - segment.start_s) / (segment.end_s - segment.start_s)
             last = segment.first + (segment.last - segment.first) * share if share else segment.first
         points += [(segment.start_s, segment.first), (min(segment.end_s, end_s), last)]
-        if segment.end_s >= end_s or len(points) >= MOST_POINTS:
+        if segment.end_s >= end_s:
             break
+        if len(points) >= MOST_POINTS:
+            raise InputError(
+                f"traffic.shape: must change at most {MOST_POINTS // 2} times in {end_s:g} s to be exported, got more. "
+                "Shorten it with --duration, or let it change less often."
+            )
     return points
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from experiments import load_scenario
+from experiments.errors import InputError
 from experiments.shapes.curve import Load
 from experiments.shapes.k6 import closed_executor, duration_text, k6_script, open_executor, quoted, time_unit_s
 from experiments.shapes.plan import plan_of
@@ -116,6 +117,13 @@ def test_names_end_no_string_and_no_comment(tmp_path: Path, find_binary: Callabl
 )
 def test_rates_are_whole_numbers_of_a_time_unit(levels: list[float], unit_s: int) -> None:
     assert time_unit_s(levels) == unit_s
+
+
+def test_a_load_that_changes_too_often_is_refused_instead_of_cut() -> None:
+    shape = "traffic.shape={kind: bursty, factor: 3, calm: 5ms, burst: 5ms}"
+    settings = ["traffic.users=null", "traffic.open={rate: 5/s, users: 10}", shape]
+    with pytest.raises(InputError, match=r"traffic.shape: must change at most 50000 times in 3600 s"):
+        plan_of(load_scenario("maltan/early", settings), 3600.0)
 
 
 def test_durations_have_no_exponents() -> None:
