@@ -11,10 +11,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.deploy import postgresql_conf, redis_conf
-from experiments.deploy.containers import ComposeFile, units_of
+from experiments.deploy.containers import Given, read_compose, read_variables, units_of
 from experiments.deploy.deployment import Deployment, first_place, settle_roles
 from experiments.deploy.fact import Fact
 from experiments.deploy.nginx import Hosts, read_nginx
@@ -49,12 +50,12 @@ def read_deployment(
     variables = _variables(folder, env_files, deployment)
     files = list(wanted or folder.files())
     for file in _compose_files(deployment, files):
-        compose = ComposeFile(folder.read(file), ledger, variables)
-        for over in _overrides(file, files):
-            compose.override(ComposeFile(folder.read(over), ledger, variables))
-            deployment.files[over] = f"Compose, laid over {file}"
-        compose.extend()
+        overrides = _overrides(file, files)
+        compose = read_compose(folder, [file, *overrides], ledger, variables)
         deployment.units += units_of(compose, profiles)
+        for other in dict.fromkeys(compose.files):
+            deployment.files[other] = f"named by {file}"
+        deployment.files.update(dict.fromkeys(overrides, f"Compose, laid over {file}"))
         deployment.files[file] = "Compose"
         project = compose.get("name")
         deployment.project = str(project.value) if project is not None else deployment.project
@@ -85,33 +86,21 @@ def _folder(names: Sequence[str | Path]) -> tuple[Folder, list[str]]:
     return Folder(shown), [path.resolve().relative_to(root).as_posix() for path in paths]
 
 
-def _variables(folder: Folder, env_files: Sequence[str], deployment: Deployment) -> dict[str, str]:
+def _variables(folder: Folder, env_files: Sequence[str], deployment: Deployment) -> dict[str, Given]:
     """Variables for ${...}: `.env` in the folder, else the files named. Never this machine's environment."""
-    found: dict[str, str] = {}
-    texts: list[str] = []
-    if env_files:
-        for name in env_files:
-            path = Path(name)
-            try:
-                texts.append(Folder(path.parent).read(path.name).text)
-            except InputError as error:
-                raise InputError(f"--env-file: {error.lines[0]}") from None
-    elif ".env" in folder:
-        texts.append(folder.read(".env").text)
+    found: dict[str, Given] = {}
+    for name in env_files:
+        path = Path(name)
+        try:
+            text = Folder(path.parent).read(path.name)
+        except InputError as error:
+            raise InputError(f"--env-file: {error.lines[0]}") from None
+        inner = folder.name_of(path)
+        text = replace(text, file=inner) if inner is not None else text
+        found.update(read_variables(text, found, is_inside=inner is not None))
+    if not env_files and ".env" in folder:
+        found.update(read_variables(folder.read(".env"), found))
         deployment.files[".env"] = "variables"
-    for text in texts:
-        for line in text.splitlines():
-            name, sign, value = line.strip().removeprefix("export ").partition("=")
-            if not sign or name.startswith("#"):
-                continue
-            value = value.strip()
-            if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
-                value = value[1:-1]
-            else:
-                value = value.partition(" #")[0].rstrip()
-            for known, inner in found.items():
-                value = value.replace(f"${{{known}}}", inner)
-            found[name.strip()] = value[:4096]
     return found
 
 

@@ -77,6 +77,13 @@ class Folder:
             return None
         return path if path == self._real or self._real in path.parents else None
 
+    def name_of(self, path: Path) -> str | None:
+        """What a file is called in here; None where it is somewhere else."""
+        try:
+            return path.resolve().relative_to(self._real).as_posix()
+        except (OSError, RuntimeError, ValueError):
+            return None
+
     def read(self, name: str) -> Text:
         """The text of a file. Raises InputError."""
         if name not in self._texts:

@@ -44,7 +44,7 @@ def test_variables(tmp_path: Path) -> None:
     assert deployment.units[0].image == "x/shop:1" and deployment.units[0].replicas == 4
     assert value(deployment, "services", "a", "restart") == "always"
     fact = next(fact for fact in deployment.units[0].facts if fact.path == ("replicas",))
-    assert fact.write is None and "where they are set" in fact.note
+    assert fact.write is not None and str(fact.place) == ".env:4" and fact.write(7) == "7"
 
 
 def test_a_file_is_laid_over(tmp_path: Path) -> None:
