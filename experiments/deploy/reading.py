@@ -18,6 +18,7 @@ from experiments.deploy import postgresql_conf, redis_conf
 from experiments.deploy.containers import Given, read_compose, read_variables, units_of
 from experiments.deploy.deployment import Deployment, first_place, settle_roles
 from experiments.deploy.fact import Fact
+from experiments.deploy.jvm_options import read_jvm
 from experiments.deploy.nginx import Hosts, read_nginx
 from experiments.deploy.postgres_standby import standby_of
 from experiments.deploy.prometheus import kind_of_file, read_monitoring
@@ -61,6 +62,7 @@ def read_deployment(
         deployment.project = str(project.value) if project is not None else deployment.project
     _read_nginx(deployment, files)
     _read_springs(deployment, files)
+    _read_jvms(deployment)
     settle_roles(deployment, said)
     _read_stores(deployment)
     _read_monitoring(deployment, files)
@@ -240,6 +242,12 @@ def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
         if unit.role == "background":
             continue  # a configuration server and its like: read, and nothing of it is traffic
         deployment.facts += reading.facts
+
+
+def _read_jvms(deployment: Deployment) -> None:
+    for unit in deployment.units:
+        if not unit.kind and unit.role in ("service", "gateway"):
+            unit.facts += read_jvm(unit.name, deployment.ledger, unit.environment, unit.command, unit.place)
 
 
 def _repositories(files: Sequence[str], names: set[str]) -> list[str]:
