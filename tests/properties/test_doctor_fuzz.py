@@ -32,7 +32,7 @@ def test_random_systems_can_be_looked_at(seed):
         assert "\n" not in f"{finding.what}{finding.why}{finding.change}"
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.sampled_from(sorted(file.name for file in AS_WRITTEN.glob("*.*"))), st.data())
 def test_broken_files_give_findings_or_a_clear_error(tmp_path_factory, name, data):
     root = tmp_path_factory.mktemp("broken")
