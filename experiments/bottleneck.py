@@ -138,7 +138,7 @@ def _rate(limit: Limit, tree: Mapping[str, Any]) -> Candidate | None:
 
 def _cache_memory(limit: Limit, cache: Mapping[str, Any]) -> Candidate:
     stores = 0.0
-    for cls in cache["classes"].values():
+    for cls in cache.get("classes", {}).values():  # none where nobody asks it for data
         stores += cls["stores"]
     refused, evicted = cache["oom_errors"], cache["evicted"]
     # with few keys too many the last ones come and go, and hits stay as they are; refused writes fail requests

@@ -1,8 +1,9 @@
 """A deployment read from a folder or from named files.
 
-Models   The Compose file says which containers there are; each container's own configuration is looked for in what is
-         mounted into it, in a folder of its name, in the folder its image is built from, and in a configuration
-         repository (application.yml beside <service>.yml). nginx is read before the gateway whose routes lead to it.
+Models   The Compose file, else Kubernetes' manifests, say which containers there are; each container's own
+         configuration is looked for in what is mounted into it, in a folder of its name, in the folder
+         its image is built from, and in a configuration repository (application.yml beside <service>.yml). nginx is
+         read before the gateway whose routes lead to it.
 Checked  tests/unit/test_deploy_compose.py, tests/properties/test_import_fuzz.py
 """
 
@@ -19,6 +20,7 @@ from experiments.deploy.containers import Given, read_compose, read_variables, u
 from experiments.deploy.deployment import Deployment, first_place, settle_roles
 from experiments.deploy.fact import Fact
 from experiments.deploy.jvm_options import read_jvm
+from experiments.deploy.kubernetes import is_manifest, read_manifests
 from experiments.deploy.nginx import Hosts, read_nginx
 from experiments.deploy.postgres_standby import standby_of
 from experiments.deploy.prometheus import kind_of_file, read_monitoring
@@ -60,12 +62,15 @@ def read_deployment(
         deployment.files[file] = "Compose"
         project = compose.get("name")
         deployment.project = str(project.value) if project is not None else deployment.project
+    manifests = [] if deployment.units else list(_manifests(deployment, files))
+    inner = read_manifests(deployment, manifests)
     _read_nginx(deployment, files)
-    _read_springs(deployment, files)
+    _read_springs(deployment, [file for file in files if file not in set(manifests)])
     _read_jvms(deployment)
     settle_roles(deployment, said)
     _read_stores(deployment)
-    _read_monitoring(deployment, files)
+    _read_monitoring(deployment, [*files, *inner.settings])
+    inner.settle(deployment.files, ledger)
     _rest(deployment, files)
     return deployment
 
@@ -118,6 +123,15 @@ def _compose_files(deployment: Deployment, files: Sequence[str]) -> Iterator[str
         if file.endswith(YAML) and _looks_like_compose(deployment, file):
             yield file
             return
+
+
+def _manifests(deployment: Deployment, files: Sequence[str]) -> Iterator[str]:
+    """Kubernetes' objects; rules for Prometheus are read with its own."""
+    for file in files:
+        if file.endswith(YAML) and is_manifest(_text(deployment, file)) and (
+            kind_of_file(deployment.folder.read(file)) != "rules"
+        ):  # fmt: skip
+            yield file
 
 
 def _overrides(file: str, files: Sequence[str]) -> list[str]:
@@ -369,7 +383,7 @@ def _rest(deployment: Deployment, files: Sequence[str]) -> None:
             text = deployment.folder.read(file).text
             kind = re.search(r"(?m)^kind:\s*(\w+)", text) if file.endswith(YAML) else None
             deployment.unread[file] = (
-                f"a Kubernetes {kind[1]}: not read" if kind else "nothing here is known to read it"
+                f"a Kubernetes {kind[1]}: not read here" if kind else "nothing here is known to read it"
             )  # fmt: skip
         except InputError as error:
             deployment.unread[file] = error.lines[0]

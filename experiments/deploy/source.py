@@ -44,6 +44,7 @@ class Folder:
         self._real = root.resolve()
         self._texts: dict[str, Text] = {}
         self._files: list[str] | None = None
+        self._embedded: dict[str, Text] = {}
 
     def files(self) -> list[str]:
         """All of its files, in order."""
@@ -56,10 +57,17 @@ class Folder:
                     if len(found) > MOST_FILES:
                         raise InputError(f"{self.root}: must have at most {MOST_FILES} files. Name those that matter.")
             self._files = found
-        return self._files
+        return [*self._files, *self._embedded] if self._embedded else self._files
 
     def __contains__(self, name: object) -> bool:
+        if isinstance(name, str) and name in self._embedded:
+            return True
         return isinstance(name, str) and self._inside(name) is not None and self._is_file(name)
+
+    def embed(self, text: Text) -> None:
+        """Add a file that stands inside another one."""
+        self._embedded[text.file] = text
+        self._texts[text.file] = text
 
     def _is_file(self, name: str) -> bool:
         path = self._inside(name)

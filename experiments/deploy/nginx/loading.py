@@ -19,7 +19,7 @@ from crossplane.errors import NgxParserDirectiveError
 
 from experiments.deploy.nginx.tokens import BadSyntax, Word
 from experiments.deploy.nginx.tree import DEEPEST, Directive, directives_of
-from experiments.deploy.place import Place
+from experiments.deploy.place import Place, outer
 from experiments.deploy.setting import Ledger
 from experiments.deploy.source import Folder
 from experiments.errors import InputError
@@ -74,6 +74,7 @@ def load(
         raise InputError(f"{entry}: {error.what}. ({entry}:{error.line})") from None
     loader.files.append(entry)
     loader.texts[entry] = text
+    loader.texts[outer(entry)] = folder.read(outer(entry)).text
     context = _context(top, entry, ledger, is_main)
     loaded = Loaded(_accepted(loader, top, context, (entry,)), context, loader.files, loader.texts)
     return loaded
@@ -176,6 +177,7 @@ def _one(loader: _Loader, at: Directive, name: str, context: Context, chain: tup
     if name not in loader.files:
         loader.files.append(name)
     loader.texts[name] = text
+    loader.texts[outer(name)] = loader.folder.read(outer(name)).text
     for directive in directives:
         directive.outer = at.outer
     return _accepted(loader, directives, context, (*chain, name))

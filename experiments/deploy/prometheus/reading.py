@@ -79,7 +79,7 @@ def kind_of_file(text: Text) -> str:
         documents = documents_of(text)
     except InputError:
         return ""
-    top = documents[0] if documents else None
+    top = _top(documents[0]) if documents else None
     if not isinstance(top, MappingNode):
         return ""
     keys = {key.value for key, _ in top.value if isinstance(key, ScalarNode)}
@@ -92,6 +92,16 @@ def kind_of_file(text: Text) -> str:
         inner = {k.value for one in groups.value for k, _ in one.value if isinstance(k, ScalarNode)}
         return "rules" if "rules" in inner else ""
     return ""
+
+
+def _top(node: Node | None) -> Node | None:
+    """A file's content; of a PrometheusRule of the Prometheus Operator its spec, which is a rule file."""
+    if not isinstance(node, MappingNode):
+        return node
+    inner = {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
+    kind, spec = inner.get("kind"), inner.get("spec")
+    is_rule = isinstance(kind, ScalarNode) and kind.value == "PrometheusRule" and isinstance(spec, MappingNode)
+    return spec if is_rule else node
 
 
 def read_monitoring(folder: Folder, files: Sequence[tuple[str, str]], ledger: Ledger) -> list[Fact]:
@@ -121,7 +131,11 @@ def read_monitoring(folder: Folder, files: Sequence[tuple[str, str]], ledger: Le
 def _read(text: Text, ledger: Ledger) -> _Reader:
     reader = _Reader(text, ledger)
     documents = documents_of(text)
-    pending: list[tuple[tuple[str, ...], Node]] = [((), documents[0])] if documents and documents[0] is not None else []
+    top = _top(documents[0]) if documents else None
+    for more in documents[1:] if top is not None else ():
+        place = Place(text.file, more.start_mark.line + 1 if more is not None else 1, 0, 0)
+        ledger.problem(place, "only the first document of the file is read. Give each a file of its own.")
+    pending: list[tuple[tuple[str, ...], Node]] = [((), top)] if top is not None else []
     while pending:
         key, node = pending.pop()
         if len(reader.values) + len(pending) > MOST_VALUES:
