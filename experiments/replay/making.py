@@ -4,8 +4,9 @@ Models   The first request that is replayed comes at 0 (its stamp does; where st
          comes within its stamp). A path is the key that caches are asked for, whatever the method; keys of paths beyond
          those that a reading tells apart are drawn, and routes of those that fit nothing.
          Load above 1 adds copies of what is replayed, with users of their own, each moved in time (round the end of the
-         span) by a part of the span; a part of a copy, or of the log itself below 1, keeps each line with that
-         probability.
+         span) by up to a twentieth of the span, an hour at most: bursts do not meet their copies, and busy hours stay
+         busy. Copy n is moved by the part frac(0.618... n) of that. A part of a copy, or of the log itself below 1,
+         keeps each line with that probability.
 Units    Seconds, and steps of 2**-30 s.
 Omits    Dependence of requests on earlier answers: a replay is open, nobody waits before asking again.
 Checked  tests/unit/test_replay.py, tests/properties/test_replay.py, tests/e2e/test_replay_cli.py,
@@ -27,15 +28,7 @@ from experiments.logs import Batch, Names, Progress, Reading
 from experiments.logs.names import MOST_TARGETS
 from experiments.replay.people import People, user_codes
 from experiments.replay.routes import NO_ROUTE, Router
-from experiments.replay.spread import (
-    NS,
-    STEPS_IN_A_SECOND,
-    Integers,
-    spread_steps,
-    steps_of,
-    uniform,
-    uniform_steps,
-)
+from experiments.replay.spread import NS, STEPS_IN_A_SECOND, Integers, spread_steps, steps_of, uniform
 from experiments.replay.summary import Replayed
 from experiments.replay.window import Window
 from experiments.spool import Rows, Sorter, SpooledTrace, Table, temporary_folder
@@ -44,6 +37,8 @@ LARGEST: Final = 200_000_000
 """Requests. More would take more than half a day to simulate."""
 LONGEST_S: Final = 1 << 32
 """Between the first and the last request: 136 years."""
+FURTHEST_S: Final = 3600
+"""By which a copy is moved: what is busy in one hour of the day stays so."""
 SHOWN_UNMATCHED: Final = 3
 
 READ: Final = np.dtype(
@@ -81,6 +76,12 @@ def replay_trace(
         owner.cleanup()
         raise
     return SpooledTrace(table.path, TRACE, table.rows, last_s, owner), summary
+
+
+def moved_by(number: int, span: int) -> int:
+    """Steps by which copy `number` comes later: far from the other copies, and near enough to keep the rhythm."""
+    golden = number * 0x9E37_79B9_7F4A_7C15 % (1 << 64) >> 34  # spreads numbers as evenly as there are many of them
+    return golden * min(span // 20, FURTHEST_S * STEPS_IN_A_SECOND) // STEPS_IN_A_SECOND
 
 
 class Targets:
@@ -225,8 +226,7 @@ class _Taker:
     def _copy(self, number: int, span: int) -> Iterator[Rows]:
         """Copy `number` of what is replayed (0: itself), in the order of the lines."""
         part = self._load - number
-        share = int(uniform_steps(np.array([number]), "copy")[0])
-        moved = (share * span + STEPS_IN_A_SECOND // 2) // STEPS_IN_A_SECOND
+        moved = moved_by(number, span)
         for rows in self._all.blocks():
             kept = rows if part >= 1 else rows[uniform(rows["line"], f"kept {number}") < part]
             if number:

@@ -20,6 +20,7 @@ from experiments.replay import (
     uniform,
     with_recorded_traffic,
 )
+from experiments.replay.making import moved_by
 from experiments.replay.spread import spread_steps
 from experiments.scenario import Scenario, load_scenario
 from experiments.trace import Trace
@@ -224,13 +225,22 @@ def test_load_is_scaled_by_keeping_lines_and_adding_copies(load: float, system: 
     assert set(listed(trace.key)) == set(range(7))
 
 
+@pytest.mark.parametrize(("span_s", "furthest_s"), [(600, 30), (86_400, 3600), (30 * 86_400, 3600)])
+def test_copies_are_apart_and_keep_the_rhythm(span_s: int, furthest_s: int) -> None:
+    """No copy falls on the log or on another one, and none moves a busy hour to a quiet one."""
+    moves = [0.0, *(moved_by(number, span_s << 30) / 2**30 for number in range(1, 10))]
+    assert moves[1] == pytest.approx(0.618033988749895 * furthest_s, rel=1e-8)
+    assert max(moves) < furthest_s
+    assert np.diff(np.sort(moves)).min() > furthest_s / 25
+
+
 def test_copies_are_moved_and_belong_to_other_users(system: Scenario, tmp_path: Path) -> None:
     trace, _ = replayed_from(busy_log(tmp_path), system, load=2)
     assert trace.user is not None
     original, copy = (np.sort(trace.t_s[(trace.user // 9) == number]) for number in (0, 1))
     assert len(original) == len(copy) == 2000
     assert not np.isin(copy, original).any()
-    moved = uniform(np.array([1]), "copy")[0] * 50
+    moved = 0.618033988749895 * 50 / 20
     assert np.allclose(np.sort((copy - moved) % 50), original, atol=1e-8)
 
 
