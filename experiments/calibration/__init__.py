@@ -4,7 +4,9 @@
     places.py      what of a scenario the log can speak of
     parameters.py  the unknowns, and the scenario with other values of them
     figures.py     what simulation and log are compared by, and how exactly the log tells it
+    solution.py    what the search moves and comes back with
     solve.py       moving parameters until both agree; what cannot be told
+    reshaping.py   gamma or lognormal, all durations together
     direct.py      think times, network, modes: what needs no simulation
     work.py        one stretch of a log beside one scenario
     calibrate.py   all of it, in order

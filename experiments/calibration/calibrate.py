@@ -17,11 +17,12 @@ import numpy as np
 
 from experiments.calibration.direct import Measured, connecting, network_share, think_times
 from experiments.calibration.findings import Finding, findings_of, measured_finding
-from experiments.calibration.parameters import Parameter, mean_of, parameters_of, spread_of, with_values
+from experiments.calibration.parameters import Parameter, mean_of, parameters_of, with_values
 from experiments.calibration.places import Group
-from experiments.calibration.shapes import FIXED
-from experiments.calibration.solve import Search, Solution
-from experiments.calibration.work import NEGLIGIBLE, Bench, Split, Tell, split_of
+from experiments.calibration.reshaping import reshaping, share_of
+from experiments.calibration.solution import Solution
+from experiments.calibration.solve import Search
+from experiments.calibration.work import NEGLIGIBLE, ROUGHLY, Bench, Split, Tell, split_of
 from experiments.errors import InputError, shown
 from experiments.scenario import Scenario
 from experiments.scenario.paths import at_path, heard, parse_path
@@ -31,9 +32,8 @@ from experiments.scoring.simulated import simulate, under_log
 from models.system import SystemSpec
 
 HELD_REPLICATIONS: Final = 3
-CLEARLY: Final = 8.0
-"""Another shape is taken where it lowers the misfit (in squared errors, all figures together) by at least this."""
-MOST_SHAPES: Final = 3
+MUCH_MORE: Final = 1.8
+"""A log this much longer than what a rough search needs is searched roughly first."""
 SIMULATIONS_A_PARAMETER: Final = 4
 
 
@@ -77,7 +77,12 @@ def calibrate(scenario: Scenario, observed: Observed, options: Options, tell: Te
     groups, small = _groups(bench, kept)
     classes = [each for each in bench.finder.cache_classes() if _tells_keys(bench, each.routes) is False]
     parameters = parameters_of(groups, [each for each in classes if not _is_kept(each.said, kept)])
-    solution = _search(bench, parameters, groups, tell)
+    rough = None
+    if split.end - split.begin > MUCH_MORE * ROUGHLY:
+        shorter = split_of(observed, options.hold_out, options.warm_up_s, ROUGHLY)
+        rough = Bench(scenario, observed, shorter, options.seed)
+        rough.families, rough.fixed, rough.replications = bench.families, bench.fixed, 1
+    solution = _search(bench, rough, parameters, groups, tell)
     found, changes = findings_of(parameters, solution, bench.families)
     changes = {**bench.fixed, **changes}
     spec = with_values(bench.document, changes)
@@ -121,7 +126,7 @@ def _groups(bench: Bench, kept: Sequence[tuple[str, ...]]) -> tuple[list[Group],
             group = Group(places[0].said if len(places) == 1 else group.name, places, group.routes)
         if not places:
             continue
-        if _share(bench, group) < NEGLIGIBLE:
+        if share_of(bench, group) < NEGLIGIBLE:
             findings.append(
                 Finding(
                     tuple(place.said for place in places), "not identifiable", tuple(place.value for place in places),
@@ -131,17 +136,6 @@ def _groups(bench: Bench, kept: Sequence[tuple[str, ...]]) -> tuple[list[Group],
             continue
         groups.append(group)
     return groups, findings
-
-
-def _share(bench: Bench, group: Group) -> float:
-    """The largest share of an endpoint's response time that the group is, as the scenario has it."""
-    seen = bench.observed
-    most = 0.0
-    for number, often in group.routes.items():
-        here = seen.is_timed & (seen.route == number)
-        if here.any():
-            most = max(most, often * group.mean_s / max(float(seen.response_s[here].mean()), 1e-9))
-    return most
 
 
 def _tells_keys(bench: Bench, routes: Sequence[int]) -> bool | None:
@@ -189,36 +183,31 @@ def _half(
 # --- with simulations ------------------------------------------------------------------------------------------------
 
 
-def _search(bench: Bench, parameters: list[Parameter], groups: Sequence[Group], tell: Tell) -> Solution:
+def _search(
+    bench: Bench, rough: Bench | None, parameters: list[Parameter], groups: Sequence[Group], tell: Tell
+) -> Solution:  # fmt: skip
+    """`rough`: a shorter stretch of the log, to come near with cheap simulations."""
     made = 0
-    expected = max(1, SIMULATIONS_A_PARAMETER * len(parameters) + 8)
+    expected = max(1, SIMULATIONS_A_PARAMETER * len(parameters) + 8) * (1 if rough is None else 2)
 
     def told(text: str) -> None:
         nonlocal made
         made += 1
         tell(min(0.88, 0.88 * made / expected), text)
 
+    def search_on(here: Bench) -> Search:
+        return Search(parameters, lambda values, quick: here.residuals(parameters, values, quick), told, firsts)
+
     tell(0.0, "without load")
     factors = bench.idle_factors(groups)
     firsts = {mean_of(group).name: group.mean_s * factors[group.name] for group in groups}
-    search = Search(parameters, lambda values, quick: bench.residuals(parameters, values, quick), told, firsts)
-    search.run(lambda: _try_shapes(bench, search, groups))
+    if rough is not None:
+        search = search_on(rough)
+        firsts = {**firsts, **search.run(reshaping(rough, search, groups)).values}
+    search = search_on(bench)
+    search.run(reshaping(bench, search, groups), is_near=rough is not None)
     tell(0.85, "once more, longer")
     return search.polished(lambda values: bench.longer_residuals(parameters, values), bench.finer)
-
-
-def _try_shapes(bench: Bench, search: Search, groups: Sequence[Group]) -> None:
-    """Another shape with the same mean and spread, where that fits clearly better."""
-    spreads = {spread_of(group).name: group for group in groups if group.family not in FIXED}
-    fitted = [spreads[each.name] for each in search.unknowns if each.name in spreads]
-    fitted.sort(key=lambda group: -_share(bench, group))
-    for group in fitted[:MOST_SHAPES]:
-        if search.fits:
-            return
-        before = bench.families.get(group.name, group.family)
-        bench.families[group.name] = "gamma" if before != "gamma" else "lognormal"
-        if not search.retried(CLEARLY, f"another shape for {group.name}"):
-            bench.families[group.name] = before
 
 
 def _held_out(observed: Observed, split: Split, spec: SystemSpec, seed: int) -> list[EndpointErrors]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from experiments.calibration.parameters import Parameter, applied, mean_of, spread_of
 from experiments.calibration.places import Group
 from experiments.calibration.shapes import digits_for, rounded, written
-from experiments.calibration.solve import Solution
+from experiments.calibration.solution import Solution
 from experiments.scenario.paths import at_path, format_path, heard
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def _of_group(
     for name, what in ((mean, "mean"), (spread, "spread")):
         if name in solution.lost:
             notes.append(f"{what}: {_why(solution.lost[name])}")
+        elif name in solution.together:
+            notes.append(f"{what}: trades against {' and '.join(solution.together[name][:2])}, known better together")
     if mean not in intervals and spread not in intervals:
         return Finding(paths, UNKNOWN, before, note="; ".join(notes))
     after = tuple(changes[place.path] for place in group.places)

@@ -15,13 +15,12 @@ Checked  tests/unit/test_calibration_solve.py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from itertools import combinations
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from experiments.calibration.solution import Floats, Residuals, Solution, Unknown
 
 STEP: Final = {"mean": 0.12, "spread": 0.2, "popularity": 0.1}
 """How far parameters are moved to see what that does."""
@@ -46,46 +45,6 @@ SETTLED: Final = 0.1
 """A step that would lower the misfit by less than this (in squared errors) ends the search."""
 
 
-class Unknown(Protocol):
-    """A parameter, as far as the search is concerned."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def first(self) -> float: ...
-    def inner(self, value: float) -> float: ...
-    def outer(self, inner: float) -> float: ...
-
-
-class Residuals(Protocol):
-    """(observed - simulated) in units of errors, with parameters at these values and the others as the scenario has
-    them. What is meant for slopes may be `quick`, and then all of it must be."""
-
-    def __call__(self, values: Mapping[str, float], quick: bool) -> Floats: ...
-
-
-
-@dataclass
-class Solution:
-    """What was found."""
-
-    values: dict[str, float] = field(default_factory=dict)
-    """By name, of what is identifiable."""
-    errors: dict[str, float] = field(default_factory=dict)
-    """Standard errors of the inner values."""
-    misfit: float = 0.0
-    """Mean squared error of the figures in units of what chance explains: about 1 where the scenario fits."""
-    lost: dict[str, list[str]] = field(default_factory=dict)
-    """What is not identifiable, with what it trades against (empty: nothing depends on it)."""
-    simulations: int = 0
-    is_settled: bool = True
-    residuals: Floats = field(default_factory=lambda: np.zeros(0))
-
-
 class Search:
     """One search. `told` hears how many simulations have been made."""
 
@@ -101,7 +60,10 @@ class Search:
             each.name: each.inner(starts.get(each.name, each.first)) for each in self.unknowns
         }
         self._slopes: dict[str, Floats] = {}
-        self._slopes_at: dict[str, float] = {}
+        self._taken: dict[str, Floats] = {}
+        """The slopes as they were simulated, ..."""
+        self._taken_at: dict[str, float] = {}
+        """... and where."""
         self._known = {each.name: each.inner(each.start) for each in self.unknowns}
         self.solution = Solution()
         self.now: Floats = np.zeros(0)
@@ -125,7 +87,7 @@ class Search:
             moved[each.name] += step
             text = f"what does {each.name} move? {number + 1} of {len(self.unknowns)}"
             self._slopes[each.name] = (here - self._simulate(moved, text, quick=True)) / step
-        self._slopes_at = dict(self.at)
+        self._taken, self._taken_at = dict(self._slopes), dict(self.at)
 
     # --- linear algebra ------------------------------------------------------------------------------------------
 
@@ -140,20 +102,21 @@ class Search:
     def _covariance(self) -> Floats:
         return np.asarray(np.linalg.inv(self._information()))
 
-    def _step(self) -> tuple[Floats, float]:
+    def _step(self, now: Floats | None = None) -> tuple[Floats, float]:
         """The Gauss-Newton step, damped so that nothing goes too far at once, and by how much it should lower the
         misfit."""
+        now = self.now if now is None else now
         slopes, information = self._matrix(), self._information()
         pull = np.array(
             [(self._known[each.name] - self.at[each.name]) / BEFORE[each.what] ** 2 for each in self.unknowns]
         )
         longest = np.array([LONGEST_MOVE[each.what] for each in self.unknowns])
         for damping in DAMPING:
-            step = np.linalg.solve(information + damping * np.eye(len(pull)), slopes.T @ self.now + pull)
+            step = np.linalg.solve(information + damping * np.eye(len(pull)), slopes.T @ now + pull)
             if bool((np.abs(step) <= longest).all()):
                 break
-        after = self.now - slopes @ step
-        return step, float(self.now @ self.now - after @ after)
+        after = now - slopes @ step
+        return step, float(now @ now - after @ after)
 
     def _updated(self, step: Floats, before: Floats) -> None:
         """Broyden's rule: the slopes that explain the last step."""
@@ -165,29 +128,39 @@ class Search:
 
     # --- the search ----------------------------------------------------------------------------------------------
 
-    def run(self, reshape: Callable[[], None]) -> Solution:
+    def run(self, reshape: Callable[[], None], is_near: bool = False) -> Solution:
         """Search, drop what cannot be known, search again until all that is left can be.
 
         `reshape` is called when the parameters are about right, and again if that does not fit: it may change what is
-        simulated, see `retried`.
+        simulated, see `retried`. `is_near`: they are about right from the start.
         """
         self.now = self._simulate(self.at, "with the first values")
         if self.unknowns:
             self._take_slopes()
             self._drop_hopeless()
             self._descend(FIRST_ROUNDS)
-            reshape()
-            self._descend()
-            if not self.fits:  # the first choice was made while other parameters were still off
+            if not is_near:
                 reshape()
+                self._descend()
+            self._fresh_slopes()  # the first choice was made while other parameters were still off
+            reshape()
         while self.unknowns:
             self._descend()
-            if self._slopes_at != self.at:  # what Broyden's rule makes of them is good for steps, not for errors
-                self._take_slopes()
+            if self._fresh_slopes():
                 self._descend(FIRST_ROUNDS)
             if not self._drop_unknown():
                 break
         return self._finished()
+
+    def _fresh_slopes(self) -> bool:
+        """What Broyden's rule makes of slopes is good for steps, not for errors: simulate them where that is far off.
+        True where it was."""
+        far = any(abs(self.at[each.name] - self._taken_at[each.name]) > STEP[each.what] for each in self.unknowns)
+        if far:
+            self._take_slopes()
+        else:
+            self._slopes = {each.name: self._taken[each.name] for each in self.unknowns}
+        return far
 
     def polished(self, residuals: Callable[[Mapping[str, float]], Floats], finer: float) -> Solution:
         """One last step by simulations that say more: their residuals are in units `finer` times as small."""
@@ -201,21 +174,35 @@ class Search:
             self.now = self.now - self._matrix() @ step
         return self._finished()
 
-    @property
-    def fits(self) -> bool:
-        """Whether chance explains what is left."""
-        free = max(1, len(self.now) - len(self.unknowns))
-        return bool(self._misfit() < 1 + 1.6 * (2 / free) ** 0.5)
+    def shift(self, text: str) -> Floats:
+        """How the residuals change by what has been changed in what is simulated."""
+        return self._simulate(self.at, text) - self.now
 
-    def retried(self, clearly: float, text: str) -> bool:
-        """Whether what is simulated now fits clearly better, one step to where it fits best included."""
-        before, at = self.now, dict(self.at)
+    def best_of(self, shifts: Mapping[str, Floats], clearly: float) -> tuple[str, ...]:
+        """Which of these changes together fit best once the parameters have followed; each must lower the misfit by
+        `clearly` to be worth it.
+
+        One at a time they mislead: while one shape is wrong, the parameters and the other shapes make up for it.
+        """
+        found: list[tuple[float, tuple[str, ...]]] = []
+        for many in range(len(shifts) + 1):
+            for names in combinations(shifts, many):
+                trial = self.now
+                for name in names:
+                    trial = trial + shifts[name]
+                after = trial - self._matrix() @ self._step(trial)[0]
+                found.append((float(after @ after) + clearly * many, names))
+        return min(found)[1]
+
+    def retried(self, text: str) -> bool:
+        """Whether what is simulated now fits better, a few steps to where it fits best included. If not, all is as it
+        was."""
+        before, at, slopes = self.now, dict(self.at), dict(self._slopes)
         self.now = self._simulate(at, text)
-        if float(self.now @ self.now) <= 2 * float(before @ before) + clearly:
-            self._advance(self._step()[0], 0)
-        if float(before @ before) - float(self.now @ self.now) >= clearly:
+        self._descend(FIRST_ROUNDS)
+        if float(self.now @ self.now) < float(before @ before):
             return True
-        self.now, self.at = before, at
+        self.now, self.at, self._slopes = before, at, slopes
         return False
 
     def _descend(self, most: int = MOST_ROUNDS) -> None:
@@ -284,15 +271,20 @@ class Search:
         return float(error) / limit
 
     def _give_up(self, place: int, covariance: Floats) -> None:
-        errors = np.sqrt(np.diag(covariance))
-        together = covariance[place] / (errors * errors[place])
-        others = [
-            (-abs(float(together[other])), each.name) for other, each in enumerate(self.unknowns)
-            if other != place and abs(float(together[other])) >= TOGETHER
-        ]  # fmt: skip
+        others = self._trades(place, covariance)
         gone = self.unknowns.pop(place)
         del self._slopes[gone.name]
-        self.solution.lost[gone.name] = [name for _, name in sorted(others)]
+        self.solution.lost[gone.name] = others
+
+    def _trades(self, place: int, covariance: Floats) -> list[str]:
+        """The parameters whose errors go with this one's, closest first."""
+        errors = np.sqrt(np.diag(covariance))
+        together = np.abs(covariance[place]) / (errors * errors[place])
+        others = [
+            (-float(together[other]), each.name) for other, each in enumerate(self.unknowns)
+            if other != place and float(together[other]) >= TOGETHER
+        ]  # fmt: skip
+        return [name for _, name in sorted(others)]
 
     def _widening(self) -> float:
         return float(max(1.0, self._misfit()) ** 0.5)
@@ -303,6 +295,9 @@ class Search:
         found.misfit = self._misfit()
         found.residuals = self.now
         if self.unknowns:
-            errors = np.sqrt(np.diag(self._covariance())) * self._widening()
+            covariance = self._covariance()
+            errors = np.sqrt(np.diag(covariance)) * self._widening()
+            trades = {each.name: self._trades(place, covariance) for place, each in enumerate(self.unknowns)}
+            found.together = {name: others for name, others in trades.items() if others}
             found.errors = {each.name: float(error) for each, error in zip(self.unknowns, errors, strict=True)}
         return found

@@ -25,6 +25,8 @@ from experiments.scoring.simulated import Simulated, simulate, under_log
 from models.system import SystemSpec
 
 MOST_SIMULATED: Final = 150_000
+ROUGHLY: Final = 15_000
+"""Requests that a first, rough search is made with."""
 ENOUGH_SIMULATED: Final = 30_000
 """Requests in one evaluation: a short log is simulated several times."""
 MOST_REPLICATIONS: Final = 2
@@ -55,11 +57,11 @@ class Split:
     held_end: int
 
 
-def split_of(observed: Observed, share: float, warm_up_s: float | None) -> Split:
+def split_of(observed: Observed, share: float, warm_up_s: float | None, most: int = MOST_SIMULATED) -> Split:
     """The last part of the time is held out. Raises InputError where there is too little to fit."""
     cut_s = observed.span_s * (1 - share)
     cut = int(np.searchsorted(observed.t_s, cut_s)) if share else len(observed)
-    begin, end = _widest(observed, cut)
+    begin, end = _widest(observed, cut, most)
     warm_s = WARM_UP_SHARE * float(observed.t_s[end - 1] - observed.t_s[begin]) if warm_up_s is None else warm_up_s
     fitted = int(np.searchsorted(observed.t_s, observed.t_s[begin] + warm_s))
     timed = int(observed.is_timed[fitted:end].sum())
@@ -73,17 +75,17 @@ def split_of(observed: Observed, share: float, warm_up_s: float | None) -> Split
     return Split(begin, fitted, end, max(0, 2 * cut - held_end), cut, held_end)
 
 
-def _widest(observed: Observed, cut: int) -> tuple[int, int]:
-    """The stretch of at most MOST_SIMULATED requests whose load varies most."""
-    if cut <= MOST_SIMULATED:
+def _widest(observed: Observed, cut: int, most: int) -> tuple[int, int]:
+    """The stretch of at most so many requests whose load varies most."""
+    if cut <= most:
         return 0, cut
-    best, found = -1.0, (0, MOST_SIMULATED)
-    for begin in range(0, cut - MOST_SIMULATED + 1, max(1, (cut - MOST_SIMULATED) // 50)):
-        t_s = observed.t_s[begin : begin + MOST_SIMULATED : MOST_SIMULATED // 30]
+    best, found = -1.0, (0, most)
+    for begin in range(0, cut - most + 1, max(1, (cut - most) // 50)):
+        t_s = observed.t_s[begin : begin + most : most // 30]
         pace = np.maximum(np.diff(t_s), 1e-9)
         ratio = float(pace.max() / pace.min())
         if ratio > best:
-            best, found = ratio, (begin, begin + MOST_SIMULATED)
+            best, found = ratio, (begin, begin + most)
     return found
 
 
@@ -94,7 +96,8 @@ class Bench:
         self.document: Mapping[str, Any] = scenario.document
         self.scenario = scenario
         self.seed = seed
-        self.observed = observed.between(split.begin, split.end)
+        part = observed.between(split.begin, split.end)
+        self.observed = replace(part, cache=part.cache.copy())  # what two modes tell is written into it
         rows = np.arange(split.begin, split.end) >= split.fitted
         self.routes = self._routes(rows)
         self.finder: Finder = find_places(self.document, scenario.spec, self.routes)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from experiments.calibration.parameters import Parameter
-from experiments.calibration.solve import Search, Solution
+from experiments.calibration.solution import Solution
+from experiments.calibration.solve import Search
 
 NOISE = 0.01
 
@@ -84,3 +85,41 @@ def test_a_form_that_does_not_fit_widens_the_errors() -> None:
     other = search([unknown("a", 1.0)], {"a": 2.0}, figures)
     assert other.misfit > 50
     assert other.errors["a"] > 5 * fitting.errors["a"]
+
+
+def test_shapes_are_chosen_together() -> None:
+    """Either change alone looks worse than none; both together are the truth."""
+    parameters = [unknown("a", 1.0)]
+    observed = np.array([0.0, 0.0, 0.0])
+
+    def residuals(values: Mapping[str, float], quick: bool) -> np.ndarray:
+        return (observed + np.array([1.0, 0.2, -0.2]) * (1 - values["a"])) / NOISE
+
+    searching = Search(parameters, residuals, lambda text: None)
+    searching.now = np.array([10.0, 8.0, -9.0])
+    searching._take_slopes()
+    shifts = {"one": np.array([0.0, -20.0, 1.0]), "two": np.array([0.0, 12.0, 8.0])}
+    assert searching.best_of(shifts, 6.0) == ("one", "two")
+    assert searching.best_of(shifts, 1e6) == ()
+    assert searching.best_of({"one": shifts["one"] * 1e-3}, 6.0) == (), "what changes next to nothing is not worth it"
+
+
+def test_what_is_badly_known_apart_says_so() -> None:
+    found = search(
+        [unknown("a", 2.0), unknown("b", 3.0)], {"a": 2.1, "b": 3.1}, lambda v: [v["a"] + v["b"], v["a"] * 1.1 + v["b"]]
+    )
+    told = found.together | found.lost
+    assert "b" in told.get("a", []) or "a" in told.get("b", [])
+
+
+def test_a_longer_look_at_the_end_corrects_what_chance_did() -> None:
+    def residuals(values: Mapping[str, float], quick: bool) -> np.ndarray:
+        return (1.1 - values["a"]) * np.ones(2) / NOISE
+
+    searching = Search([unknown("a", 1.0)], residuals, lambda text: None)
+    first = searching.run(lambda: None)
+    assert first.values["a"] == pytest.approx(1.1, rel=0.01)
+    error = first.errors["a"]
+    second = searching.polished(lambda v: 1.25 * (1.0 - v["a"]) * np.ones(2) / NOISE, 1.25)
+    assert second.values["a"] == pytest.approx(1.0, rel=0.01)
+    assert second.errors["a"] == pytest.approx(error / 1.25, rel=0.05)

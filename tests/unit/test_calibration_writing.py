@@ -10,7 +10,7 @@ import pytest
 from experiments.calibration import Calibration
 from experiments.calibration.findings import Finding, Interval
 from experiments.calibration.parameters import with_values
-from experiments.calibration.solve import Solution
+from experiments.calibration.solution import Solution
 from experiments.calibration.work import Split
 from experiments.calibration.writing import write_fitted
 from experiments.errors import InputError
