@@ -216,7 +216,10 @@ class _Extending:
         except InputError as error:
             ledger.problem(what.place, f"{name}: extends {other}: {error.lines[0]}")
             return None
-        if f"{source.file}#{other}" in stack or len(stack) > DEEPEST:
+        if len(stack) > DEEPEST:
+            ledger.problem(what.place, f"{name}: extends {other}: at most {DEEPEST} steps are followed. Extend fewer.")
+            return None
+        if f"{source.file}#{other}" in stack:
             ledger.problem(what.place, f"{name}: extends {other}, which extends it again. Take one of the two away.")
             return None
         if other not in source.services and other not in source.before:
