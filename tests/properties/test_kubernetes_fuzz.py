@@ -88,7 +88,8 @@ def test_mutated_manifests(cuts: list[tuple[int, int, bytes]]) -> None:
 
 
 KEYS = st.sampled_from(["spec", "template", "containers", "env", "name", "data", "metadata", "resources", "limits",
-                        "cpu", "livenessProbe", "volumes", "configMap", "selector", "replicas", "items", "kind"])  # fmt: skip
+                        "cpu", "livenessProbe", "volumes", "configMap", "selector", "replicas", "items",
+                        "kind"])  # fmt: skip
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(["shop", "c", "1Gi", "-5", "2m", "Deployment"])),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)), max_leaves=12,

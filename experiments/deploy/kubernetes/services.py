@@ -8,7 +8,7 @@ Checked  tests/unit/test_deploy_kubernetes.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from experiments.deploy.kubernetes.objects import Object
 from experiments.deploy.kubernetes.pods import labels_of
@@ -25,8 +25,13 @@ _TELLING = re.compile(r".*(?:HOST|HOSTNAME|ADDR|ADDRESS|URL|URI|SERVER|SERVERS|S
 def find_names(services: Sequence[Object], workloads: Sequence[Workload]) -> None:
     """Give each unit the names of the Services that lead to it; it is called after the one that is its own."""
     own: dict[int, list[Object]] = {}
+    by_label: dict[tuple[str, str], list[tuple[dict[str, str], Workload]]] = {}
+    for workload in workloads:
+        labels = labels_of(workload[0])
+        for label in labels.items():
+            by_label.setdefault(label, []).append((labels, workload))
     for service in services:
-        found = list(_selected(service, workloads))
+        found = list(_selected(service, by_label))
         _settings(service)
         for one, unit in found:
             unit.aliases = [*unit.aliases, *_names(service), *_pods(service, one, unit)]
@@ -47,11 +52,14 @@ def find_names(services: Sequence[Object], workloads: Sequence[Workload]) -> Non
             taken.add(unit.name)
 
 
-def _selected(service: Object, workloads: Sequence[Workload]) -> Iterator[Workload]:
+def _selected(
+    service: Object, by_label: Mapping[tuple[str, str], Sequence[tuple[dict[str, str], Workload]]]
+) -> Iterator[Workload]:  # fmt: skip
+    """The workloads that carry every label of the selector; of these the rarest is looked for."""
     wanted = {name: service.text("spec", "selector", name) for name in service.names("spec", "selector")}
-    for one, unit in workloads:
-        labels = labels_of(one)
-        fits = wanted and all(labels.get(name) == value for name, value in wanted.items())
+    candidates = [by_label.get(label, ()) for label in wanted.items()]
+    for labels, (one, unit) in min(candidates, key=len, default=()):
+        fits = all(labels.get(name) == value for name, value in wanted.items())
         if fits and (one.namespace == service.namespace or "default" in (one.namespace, service.namespace)):
             yield one, unit
 
