@@ -10,7 +10,6 @@ from models.limit_keys import RecentBuckets
 from models.outcomes import CacheUnavailable, Refused
 from models.request import Request
 from models.spec import Context
-from models.token_bucket import RedisBucketRule
 from sim.environment import Activity, Environment
 from sim.probe import NullProbe
 from sim.streams import Streams

@@ -120,8 +120,8 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path: Path) -> None:
 
 
 WORDS = (
-    "--assume", "-o", "--profile", "--env-file", "--all", "--json", "--set", "--against", "--base", "--yes", "--services",
-    "", ".", "..", "/dev/null", "\0", "a=b", "maltan/early", "services.x=1", "é", "x" * 300,
+    "--assume", "-o", "--profile", "--env-file", "--all", "--json", "--set", "--against", "--base", "--yes",
+    "--services", "", ".", "..", "/dev/null", "\0", "a=b", "maltan/early", "services.x=1", "é", "x" * 300,
 )  # fmt: skip
 ARGUMENTS = st.lists(st.sampled_from(WORDS), max_size=5)
 
