@@ -57,8 +57,8 @@ def windtunnel() -> None:
 
 
 for _command in (
-    scenarios, run, sweep, explain, dashboard, new, import_, doctor, export, traffic, templates, replay, calibrate, score,
-    validate,
+    scenarios, run, sweep, explain, dashboard, new, import_, doctor, export, traffic, templates, replay, calibrate,
+    score, validate,
 ):  # fmt: skip
     windtunnel.add_command(_command)
 

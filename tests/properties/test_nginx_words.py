@@ -18,7 +18,7 @@ PIECES = [
     "server", "listen 80", "a", "proxy_pass http://b", ";", ";\n", " ", "\n", "\r\n", "\t", "{", "}", "{\n", "}\n", "'",
     '"', "'x;y{'", '"a b"', '"a\\"b"', "'it\\'s'", "\\", "\\ ", "\\;", "\\\n", "#", "# comment; {\n", "a#b", "${x}",
     "$x", "${a}b", "~ ^/x{2}$", "é", "\u2028", "'é\n'", "content_by_lua_block { local a = '}' -- {\n }", "ä;", "=", '""',
-]  # fmt: skip
+    "${x}", ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=24).map("".join)
 
 
