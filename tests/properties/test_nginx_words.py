@@ -15,10 +15,11 @@ from experiments.deploy.nginx.tokens import BadSyntax, Word, words_of
 from experiments.deploy.nginx.tree import Directive, directives_of
 
 PIECES = [
-    "server", "listen 80", "a", "proxy_pass http://b", ";", ";\n", " ", "\n", "\r\n", "\t", "{", "}", "{\n", "}\n", "'",
-    '"', "'x;y{'", '"a b"', '"a\\"b"', "'it\\'s'", "\\", "\\ ", "\\;", "\\\n", "#", "# comment; {\n", "a#b", "${x}",
-    "$x", "${a}b", "~ ^/x{2}$", "é", "\u2028", "'é\n'", "content_by_lua_block { local a = '}' -- {\n }", "ä;", "=", '""',
-    "${x}", ]  # fmt: skip
+    "server", "listen 80", "a", "proxy_pass http://b", ";", ";\n", " ", "\n", "\r\n", "\t", "{", "}", "{\n", "}\n",
+    "'", '"', "'x;y{'", '"a b"', '"a\\"b"', "'it\\'s'", "\\", "\\ ", "\\;", "\\\n", "#", "# comment; {\n", "a#b",
+    "${x}", "$x", "${a}b", "~ ^/x{2}$", "é", "\u2028", "'é\n'", "content_by_lua_block { local a = '}' -- {\n }", "ä;",
+    "=", '""',
+]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=24).map("".join)
 
 
