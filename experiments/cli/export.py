@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from experiments.cli.common import DURATION, Commands
+from experiments.cli.export_files import files
 from experiments.cli.export_patch import patch
 
 if TYPE_CHECKING:
@@ -89,3 +90,4 @@ def _give(text: str, output: str | None) -> None:
 
 
 export.add_command(patch)
+export.add_command(files)
