@@ -6,7 +6,7 @@ Models   Requests are sorted into cells: endpoint, cache hit or miss where the l
          How exactly the log tells them, and which of them go together, comes from resampling stretches of it (a block
          bootstrap); the correlations are shrunk a little, for they are estimated from few stretches.
          Quantiles below three units of the log's clock are left out; the mean is not biased by the unit.
-Checked  tests/unit/test_calibration_figures.py
+Checked  tests/unit/test_calibration_recovery.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a calibration found of each value: measured, fitted with an interval, or not identifiable, and why.
 
 Models   A value is written with as many digits as its interval leaves. What is not identifiable stays as it is.
-Checked  tests/unit/test_calibration_findings.py
+Checked  tests/unit/test_calibration_recovery.py
 """
 
 from __future__ import annotations
