@@ -446,7 +446,7 @@ def test_provenance_is_that_of_the_nearest_entry(tmp_path: Path) -> None:
         ("machines.wm: {source: guide}", "provenance.machines.wm: must be a path in this scenario"),
         (
             "machines: {source: gossip}",
-            "provenance.machines.source: must be one of guide, file, measured, default, assumed",
+            "provenance.machines.source: must be one of guide, file, measured, fitted, default, assumed",
         ),
         ("machines: guide", "provenance.machines: must be a mapping (lines of key: value), got 'guide'"),
         ("services.api.replicas: {source: default}", ""),
