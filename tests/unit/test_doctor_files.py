@@ -120,3 +120,12 @@ def test_a_placeholder_without_a_value_is_named(tmp_path):
     text = COMPOSE.replace("team/shop:1", "team/shop:${TAG}")
     ours = found(folder(tmp_path, compose_yaml=text, shop_yml=SPRING), "file-problem")
     assert [(one.where, "${TAG}" in one.what) for one in ours] == [("compose.yaml:3", True)]
+
+
+def test_a_second_database_is_no_standby_until_it_is_made_one(project: Path) -> None:
+    """The guide's Compose file starts an empty one; the shipped one begins with a base backup of the primary."""
+    deploy = project / "experiments" / "scenarios" / "maltan" / "deploy"
+    [finding, *_] = found(deploy / "as-written", "standby-is-none")
+    assert finding.where.startswith("docker-compose.yml:")
+    assert "reads from postgres-replica" in finding.what
+    assert found(deploy / "growth", "standby-is-none") == []
