@@ -120,6 +120,16 @@ def read_jvm(
     return list(_facts(reader))
 
 
+def properties_of(environment: Mapping[str, Setting | str]) -> list[str]:
+    """Words `-Dname=value` that java takes from variables: to a Spring application they are settings like any other."""
+    found = []
+    for variable in (*BEFORE, *AFTER):
+        value = environment.get(variable)
+        text = str(value.value if isinstance(value, Setting) else value or "")
+        found += [word.strip("\"'") for word in _WORD.findall(text) if word.startswith("-D")]
+    return found
+
+
 def _variable(reader: _Reader, value: Setting | str | None, place: Place) -> None:
     if value is None:
         return

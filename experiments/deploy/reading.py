@@ -19,7 +19,7 @@ from experiments.deploy import postgresql_conf, redis_conf
 from experiments.deploy.containers import Given, read_compose, read_variables, units_of
 from experiments.deploy.deployment import Deployment, first_place, settle_roles
 from experiments.deploy.fact import Fact
-from experiments.deploy.jvm_options import read_jvm
+from experiments.deploy.jvm_options import properties_of, read_jvm
 from experiments.deploy.kubernetes import is_manifest, read_manifests
 from experiments.deploy.nginx import Hosts, read_nginx
 from experiments.deploy.postgres_standby import standby_of
@@ -238,7 +238,8 @@ def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
         try:
             reading = read_spring(
                 deployment.folder, deployment.ledger, name=unit.name, locations=locations, environment=unit.environment,
-                arguments=[word.text for word in unit.command], mounts=unit.mounts, config_repository=mine, hosts=hosts,
+                arguments=[*properties_of(unit.environment), *(word.text for word in unit.command)], mounts=unit.mounts,
+                config_repository=mine, hosts=hosts,
                 service_of=deployment.service_of,
             )  # fmt: skip
         except InputError as error:

@@ -134,3 +134,15 @@ def test_a_heap_that_is_put_into_a_variable_is_read(tmp_path: Path) -> None:
     assert "Put it into JAVA_TOOL_OPTIONS (-Xmx)." in make_patch(plain.folder, assembled, target).by_hand[0]
     deployment = read(tmp_path, "    environment: {JAVA_OPTS: -Xms64m, JAVA_TOOL_OPTIONS: -Xmx256m}\n")
     assert assemble(deployment).document["services"]["a"]["jvm"] == target["services"]["a"]["jvm"]
+
+
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JAVA_OPTS"])
+def test_properties_of_the_application_reach_it(tmp_path: Path, variable: str) -> None:
+    """-D is a setting of Spring's, over what its file says."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "application.yml").write_text("server:\n  tomcat:\n    threads:\n      max: 50\n")
+    service = f"    environment: {{{variable}: -Xmx512m -Dserver.tomcat.threads.max=20}}\n"
+    facts = {fact.path: fact.value for fact in read(tmp_path, service).facts}
+    assert facts["services", "a", "workers", "threads"] == 20
+    without = {fact.path: fact.value for fact in read(tmp_path, "").facts}
+    assert without["services", "a", "workers", "threads"] == 50
