@@ -221,6 +221,13 @@ def test_what_nobody_gives_a_value_is_named(tmp_path: Path) -> None:
 
 def test_keys_said_twice(tmp_path: Path) -> None:
     _, ledger = read(tmp_path, {"application.yml": f"{KEY}: 1\n{KEY}: 2\n"})
+    assert "must have each key once" in problems(ledger)
+
+
+def test_keys_said_twice_in_two_spellings(tmp_path: Path) -> None:
+    """YAML has nothing against it; Spring takes one of them."""
+    text = f"{KEY}: 1\nserver:\n  tomcat:\n    threads: {{max: 2}}\n"
+    _, ledger = read(tmp_path, {"application.yml": text})
     assert "second time" in problems(ledger)
 
 
