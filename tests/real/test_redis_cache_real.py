@@ -145,8 +145,7 @@ def test_expired_keys_are_counted_until_they_are_met(redis: Connection) -> None:
     """FIDELITY 5: without active expiry, then with it."""
     redis.ask("DEBUG", "SET-ACTIVE-EXPIRE", 0)
     for key in range(5):
-        redis.ask("SET", key, "x")
-        redis.ask("PEXPIRE", key, 1)
+        redis.ask("SET", key, "x", "PX", 1)  # PEXPIRE reads the clock twice, and deletes at once if it moved between
     time.sleep(0.05)  # at least: the clock only goes forward
     real = [redis.ask("DBSIZE"), redis.ask("GET", 3), redis.ask("DBSIZE")]
     redis.ask("DEBUG", "SET-ACTIVE-EXPIRE", 1)

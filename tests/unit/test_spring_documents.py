@@ -224,11 +224,17 @@ def test_keys_said_twice(tmp_path: Path) -> None:
     assert "must have each key once" in problems(ledger)
 
 
-def test_keys_said_twice_in_two_spellings(tmp_path: Path) -> None:
-    """YAML has nothing against it; Spring takes one of them."""
-    text = f"{KEY}: 1\nserver:\n  tomcat:\n    threads: {{max: 2}}\n"
-    _, ledger = read(tmp_path, {"application.yml": text})
-    assert "second time" in problems(ledger)
+def test_the_later_of_two_spellings_counts(tmp_path: Path) -> None:
+    """YAML has nothing against it, and flattening lets the later one overwrite the earlier."""
+    reading, ledger = read(tmp_path, {"application.yml": f"{KEY}: 1\nserver:\n  tomcat:\n    threads: {{max: 2}}\n"})
+    assert threads(reading) == 2
+    assert "the same key stands below it in the same document" in str(ledger)
+
+
+def test_a_key_spelt_twice_in_one_map(tmp_path: Path) -> None:
+    reading, ledger = read(tmp_path, {"application.yml": "server.tomcat.threads:\n  max: 1\n  max.: 2\n"})
+    assert threads(reading) == 2
+    assert "stands here a second time" in problems(ledger)
 
 
 def test_merge_keys_and_anchors(tmp_path: Path) -> None:

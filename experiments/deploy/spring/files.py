@@ -162,7 +162,7 @@ def _entries(
             mark = key.start_mark
             place = Place(text.file, mark.line + 1, mark.index, key.end_mark.index)
             what = f"the key {'.'.join(name)} stands here a second time"
-            ledger.problem(place, f"{what}: Spring would not start. The last counts.")
+            ledger.problem(place, f"{what}, spelt otherwise. The last counts.")
         found[name] = value
     for key, value in merged:
         if isinstance(key, ScalarNode):
