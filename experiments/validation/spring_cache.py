@@ -11,6 +11,7 @@ from models.cache import CacheClassSpec, RedisClientSpec
 from models.outcomes import CacheUnavailable, InstanceDied
 from models.request import Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
+from models.service.steps.base import Step
 from models.service.steps.cache import CacheStep, EvictStep
 from models.spec import Context
 from sim.environment import Activity
@@ -26,12 +27,12 @@ SPRING_CACHE = Component(
 )
 
 
-class _Loading:
+class _Loading(Step):
     """A step that takes 0.3 s and notes when it was done."""
 
-    def __init__(self, stand: Stand) -> None:
+    def __init__(self, context: Context, stand: Stand) -> None:
+        super().__init__(context, "load", probability=1.0)
         self._stand = stand
-        self._luck = None
         self.loaded_at_s: list[float] = []
 
     def process(self, *_: Any) -> Activity:
@@ -52,11 +53,11 @@ class Shop:
 
     def __init__(self, redis: dict[str, Any] | None = None, cls: dict[str, Any] | None = None, **step: Any) -> None:
         self.stand = Stand(redis, cls)
-        self.loading = _Loading(self.stand)
         context = Context(self.stand.env, Streams(1, 0), NullProbe(self.stand.env), "shop")
+        self.loading = _Loading(context.at("load"), self.stand)
         read = CacheStepSpec(name="read", cache="redis", data_class="hot", **step)
         change = EvictStepSpec(name="change", cache="redis", data_class="hot", on_error=read.on_error)
-        self._read = CacheStep(context.at("read"), read, self.stand.redis, [self.loading])  # type: ignore[list-item]
+        self._read = CacheStep(context.at("read"), read, self.stand.redis, [self.loading])
         self._change = EvictStep(context.at("change"), change, self.stand.redis)
         self.replicas = [_Replica(f"item-{number}", Host(self.stand.env)) for number in range(3)]
         self._visit = Visit("shop", "get")
