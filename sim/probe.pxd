@@ -27,8 +27,8 @@ cdef class Station:
 
 cdef class Count:
     cdef public object path
-    cdef public object total
-    cpdef add(self, object number=*)
+    cdef public long long total
+    cpdef add(self, long long number=*)
 
 
 cdef class Level:

@@ -2,11 +2,12 @@ cimport cython
 
 
 cdef class _Keyed:
-    cdef public object _source, _transform, _pack, _oldest
-    cdef public long long _block, _kept, _shift, _mask
+    cdef public object _source, _transform, _pack, _oldest, _values
+    cdef public long long _ahead, _block, _kept, _most_ahead, _shift, _mask, _number
     cdef public dict _blocks, _lanes
+    @cython.locals(number=cython.longlong)
     cpdef at(self, long long identity, object lane=*)
-    @cython.locals(block=cython.longlong)
+    @cython.locals(block=cython.longlong, count=cython.longlong, place=cython.longlong)
     cpdef _compute(self, long long number)
     cpdef _at_lane(self, long long identity, object lane)
 
@@ -22,6 +23,11 @@ cdef class _ConstantDraws(Draws):
 
 cdef class Choices(_Keyed):
     pass
+
+
+cdef class _ConstantChoices(Choices):
+    cdef public object _value
+    cpdef at(self, long long identity, object lane=*)
 
 
 cdef class Sequential:

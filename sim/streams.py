@@ -35,12 +35,19 @@ _KEPT_VALUES: Final = 1 << 19
 _KEPT_OF_ARRIVALS: Final = 1 << 16
 """Open arrivals are numbered as they come and served much in that order: what is asked for stays near the newest."""
 
+_AHEAD_OF_ARRIVALS: Final = 8
+"""And what comes next is known: a stream that is through with a block computes twice as many at once as the last time,
+up to so many, since most of what a block takes is calls, not values."""
+
 _FEW_USERS: Final = 1 << 12
 _KEPT_VALUES_PER_USER: Final = 64
 """A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
 
 _LANE_BLOCK: Final = 256
 """Identities computed at once in lanes above 0: some requests use them (calls of other services), retries few."""
+
+_NO_BLOCK: Final = -(1 << 62)
+"""The number of no block, not even of a wrong identity's."""
 
 _SEQUENCE_BLOCK: Final = 1024
 _WORD: Final = 2**64
@@ -64,18 +71,22 @@ class Streams:
     """All chance of one replication.
 
     `block`: identities computed at once, a power of two >= 4. `kept`: values kept per stream, at least; the oldest are
-    dropped first, and computed again where they are asked for again. Neither changes any value.
+    dropped first, and computed again where they are asked for again. `ahead`: blocks computed at once, at most, where
+    one is asked for after the other. None of them changes any value.
     """
 
-    __slots__ = ("_block", "_generator", "_kept", "_made", "_pack", "_replication", "_seed")
+    __slots__ = ("_ahead", "_block", "_generator", "_kept", "_made", "_pack", "_replication", "_seed")
 
-    def __init__(self, seed: int, replication: int, block: int = 1024, kept: int = _KEPT_VALUES) -> None:
+    def __init__(
+        self, seed: int, replication: int, block: int = 1024, kept: int = _KEPT_VALUES, ahead: int = 1
+    ) -> None:
         if block < 4 or block & (block - 1):
             raise ValueError(f"block must be a power of two, 4 or more, got {block}")
         self._seed = seed
         self._replication = replication
         self._block = block
         self._kept = max(2, -(-kept // block))
+        self._ahead = ahead
         self._pack = _as_list if kept <= _KEPT_VALUES else _as_array
         self._generator = _Generator()
         self._made: dict[str, tuple[object, object]] = {}
@@ -94,7 +105,7 @@ class Streams:
     @classmethod
     def for_arrivals(cls, seed: int, replication: int, block: int = 1024) -> Self:
         """Streams for requests numbered as they arrive: few are kept, so that memory does not grow."""
-        return cls(seed, replication, block, _KEPT_OF_ARRIVALS)
+        return cls(seed, replication, block, _KEPT_OF_ARRIVALS, _AHEAD_OF_ARRIVALS)
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""
@@ -108,7 +119,8 @@ class Streams:
     def choices(self, purpose: str, weights: Sequence[float]) -> Choices:
         """Indices into `weights`, each as likely as its weight, by identity."""
         fixed = tuple(float(weight) for weight in weights)
-        return self._once(purpose, fixed, lambda: self._keyed(Choices, purpose, _choosing(fixed)))
+        kind = _ConstantChoices if sum(weight > 0 for weight in fixed) == 1 else Choices
+        return self._once(purpose, fixed, lambda: self._keyed(kind, purpose, _choosing(fixed)))
 
     def sequence(self, purpose: str, distribution: Distribution | None = None) -> Sequential:
         """Chance on a component's side: one value after the other; uniform in [0, 1) without a distribution."""
@@ -119,7 +131,7 @@ class Streams:
         return _Source(self._generator, stream_key(self._seed, self._replication, purpose))
 
     def _keyed(self, kind: type[_AnyKeyed], purpose: str, transform: _Transform) -> _AnyKeyed:
-        return kind(self._source(purpose), transform, self._pack, self._block, self._kept)
+        return kind(self._source(purpose), transform, self._pack, self._block, self._kept, self._ahead)
 
     def _once(self, purpose: str, what: object, make: Callable[[], _Made]) -> _Made:
         """Two users of one purpose would draw the same numbers without knowing: refused unless they mean the same."""
@@ -190,39 +202,57 @@ class _Source:
 class _Keyed:
     """Values by identity and lane. A value never depends on the block size or on the order of asking."""
 
-    __slots__ = ("_block", "_blocks", "_kept", "_lanes", "_mask", "_oldest", "_pack", "_shift", "_source", "_transform")
+    __slots__ = (
+        "_ahead", "_block", "_blocks", "_kept", "_lanes", "_mask", "_most_ahead", "_number", "_oldest", "_pack",
+        "_shift", "_source", "_transform", "_values",
+    )  # fmt: skip
 
-    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int) -> None:
+    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
         self._source = source
         self._transform = transform
         self._pack = pack
         self._block = block
         self._kept = kept
+        self._most_ahead = min(ahead, kept)
+        self._ahead = 1
         self._shift = block.bit_length() - 1
         self._mask = block - 1
         self._blocks: dict[int, Sequence[Any]] = {}
+        self._number = _NO_BLOCK
+        self._values: Sequence[Any] = ()
+        """The block that was asked for last, and its values: most are asked for many times in a row."""
         self._oldest: deque[int] = deque()
         self._lanes: dict[tuple[int, int], Sequence[Any]] = {}
 
     def at(self, identity: int, lane: int = 0) -> Any:
         """The value of `identity`; `lane` tells attempts and repeated visits of one request apart."""
         if lane == 0:
-            try:
-                return self._blocks[identity >> self._shift][identity & self._mask]
-            except KeyError:
-                return self._compute(identity >> self._shift)[identity & self._mask]
+            number = identity >> self._shift
+            if number != self._number:
+                try:
+                    self._values = self._blocks[number]
+                except KeyError:
+                    self._values = self._compute(number)
+                self._number = number
+            return self._values[identity & self._mask]
         return self._at_lane(identity, lane)
 
     def _compute(self, number: int) -> Sequence[Any]:
+        """The values of a block that is not there, and of some that come after it where that is how it goes."""
         if number < 0:
             raise SimulationError(f"an identity must be 0 or more, got block {number}")
-        block = self._block
-        if len(self._oldest) == self._kept:
-            del self._blocks[self._oldest.popleft()]
-        uniforms = self._source.uniforms(number * block, block, 0)
-        values = self._blocks[number] = self._pack(self._transform(uniforms))
-        self._oldest.append(number)
-        return values
+        block, blocks, oldest = self._block, self._blocks, self._oldest
+        follows = bool(oldest) and oldest[-1] == number - 1
+        self._ahead = count = min(2 * self._ahead, self._most_ahead) if follows else 1
+        values = self._pack(self._transform(self._source.uniforms(number * block, count * block, 0)))
+        for place in range(count):
+            if number + place in blocks:
+                continue  # asked for before its turn
+            if len(oldest) == self._kept:
+                del blocks[oldest.popleft()]
+            blocks[number + place] = values[place * block : (place + 1) * block]
+            oldest.append(number + place)
+        return blocks[number]
 
     def _at_lane(self, identity: int, lane: int) -> Any:
         if lane < 0 or identity < 0:
@@ -248,8 +278,8 @@ class _ConstantDraws(Draws):
 
     __slots__ = ("_value",)
 
-    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int) -> None:
-        super().__init__(source, transform, pack, block, kept)
+    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
+        super().__init__(source, transform, pack, block, kept, ahead)
         self._value: float = transform(np.zeros(1)).tolist()[0]
 
     def at(self, identity: int, lane: int = 0) -> float:
@@ -260,6 +290,19 @@ class Choices(_Keyed):
     """Indices, by identity and lane."""
 
     __slots__ = ()
+
+
+class _ConstantChoices(Choices):
+    """There is but one that can be chosen: nothing has to be drawn."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
+        super().__init__(source, transform, pack, block, kept, ahead)
+        self._value: int = transform(np.zeros(1)).tolist()[0]
+
+    def at(self, identity: int, lane: int = 0) -> int:
+        return self._value
 
 
 _AnyKeyed = TypeVar("_AnyKeyed", Draws, Choices)

@@ -2,6 +2,8 @@ from sim.environment cimport Schedule, Timer
 from sim.resources cimport Permits
 from models.cache.keyspace cimport Keyspace
 
+cdef double REACH_S
+
 
 cdef class ActiveExpiry:
     cdef public Keyspace _space

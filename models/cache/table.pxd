@@ -1,4 +1,12 @@
+cimport cython
 from models.cache.entries cimport Entry
+
+
+cdef unsigned long long _WORD, _STEP, _FIRST, _SECOND
+
+
+@cython.locals(word=cython.ulonglong)
+cpdef mix(number)
 
 
 cdef class Table:

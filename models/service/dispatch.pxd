@@ -1,3 +1,5 @@
+cimport cython
+from models.replica cimport Replica
 from models.request cimport Request, Visit
 
 
@@ -6,4 +8,5 @@ cdef class Service:
     cdef public bint _least_connections
     cdef public list replicas
     cdef public object _path
-    cpdef choose(self)
+    @cython.locals(replica=Replica, chosen=Replica)
+    cpdef Replica choose(self)

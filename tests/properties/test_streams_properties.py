@@ -22,7 +22,7 @@ def test_values_depend_on_identity_and_lane_alone(asked, chance, exponent, distr
     expected = {place: first.at(*place) for place in asked}
     shuffled = asked * 2
     chance.shuffle(shuffled)
-    second = Streams(seed, 0, 2**exponent, kept=2**exponent * 2).draws("x", distribution)
+    second = Streams(seed, 0, 2**exponent, kept=2**exponent * 2, ahead=2).draws("x", distribution)
     for place in shuffled:
         assert second.at(*place) == expected[place]
 

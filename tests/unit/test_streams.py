@@ -92,6 +92,38 @@ def test_nothing_is_computed_before_it_is_asked_for(monkeypatch):
     assert made == [1024, 1024]
 
 
+def test_arrivals_that_go_on_have_more_computed_at_once_and_the_same_values(monkeypatch):
+    words, made = streams_module._Generator.words, []
+
+    def counted(self, key, counter, count):
+        made.append(count)
+        return words(self, key, counter, count)
+
+    monkeypatch.setattr(streams_module._Generator, "words", counted)
+    ahead, apart = (of.draws("x", SERVICE) for of in (Streams.for_arrivals(3, 0, 4), Streams(3, 0, 4)))
+    values = [ahead.at(identity) for identity in range(256)]
+    assert made == [4, 8, 16, *[32] * 8]  # the first 28 identities, then 32 at a time
+    assert values == [apart.at(identity) for identity in range(256)]
+    made.clear()
+    assert ahead.at(4000) == apart.at(4000)  # nobody has come near: no more than its block
+    assert made == [4, 4]
+
+
+def test_a_block_that_was_asked_for_before_its_turn_is_kept_once():
+    ahead = Streams(3, 0, block=4, kept=16, ahead=4).draws("x", SERVICE)
+    roomy = Streams(3, 0).draws("x", SERVICE)
+    walk = [44, 36, 40, *range(48, 80), 8, 0, 4, 12, 44, *range(80, 160, 4)]  # 40 comes after 36; 44 is there already
+    assert [ahead.at(identity) for identity in walk] == [roomy.at(identity) for identity in walk]
+    assert len(ahead._blocks) == len(ahead._oldest) == 4
+
+
+def test_where_one_can_be_chosen_nothing_is_drawn(monkeypatch):
+    monkeypatch.setattr(streams_module._Generator, "words", lambda *_: pytest.fail("it draws"))
+    for weights, only in (([3.0], 0), ([0.0, 2.0, 0.0], 1)):
+        choices = Streams(1, 0).choices("only", weights)
+        assert [choices.at(identity, lane) for identity in (0, 5000) for lane in (0, 1)] == [only] * 4
+
+
 def test_many_users_get_small_blocks_and_the_same_values():
     few, many = Streams.for_users(1, 0, 100), Streams.for_users(1, 0, 100_000)
     assert (few._block, many._block) == (1024, 256)

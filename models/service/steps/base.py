@@ -8,12 +8,12 @@ breakers) is asked of the replica that works on the visit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from models.replica import Replica
 from models.request import Request, Visit
 from models.spec import Context
-from sim.environment import Activity
+from sim.environment import Activity, Environment
 
 
 class Step:
@@ -43,14 +43,14 @@ def take(steps: list[Step], request: Request, visit: Visit, replica: Replica) ->
             yield from step.process(request, visit, replica)
 
 
-def take_timed(steps: Sequence[Step], request: Request, visit: Visit, replica: Replica, now: Any) -> Activity:
+def take_timed(steps: Sequence[Step], request: Request, visit: Visit, replica: Replica, env: Environment) -> Activity:
     """Take steps one after another and note how long each took on `request.steps_s`."""
     for step in steps:
         if step.is_taken(request, visit):
-            began_at_s = now()
+            began_at_s = env.now
             try:
                 yield from step.process(request, visit, replica)
             finally:
                 spent = request.steps_s
                 assert spent is not None
-                spent[step.path] = spent.get(step.path, 0.0) + now() - began_at_s
+                spent[step.path] = spent.get(step.path, 0.0) + env.now - began_at_s

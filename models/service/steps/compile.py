@@ -56,7 +56,7 @@ class Endpoint:
         """What a visit makes `replica` do."""
         if request.steps_s is None:
             return take(self._steps, request, visit, replica)
-        return take_timed(self._steps, request, visit, replica, lambda: self._env.now)
+        return take_timed(self._steps, request, visit, replica, self._env)
 
 
 def compile_endpoint(context: Context, service: str, endpoint: str, specs: Sequence[Any], parts: Parts) -> Work:

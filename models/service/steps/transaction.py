@@ -142,7 +142,7 @@ class JoinedStep(Step):
 def _take_all(steps: list[Step], request: Request, visit: Visit, replica: Any, env: Any) -> Activity:
     if request.steps_s is None:
         return take(steps, request, visit, replica)
-    return take_timed(steps, request, visit, replica, lambda: env.now)
+    return take_timed(steps, request, visit, replica, env)
 
 
 def in_view(sources: list[Source], steps: list[Step], env: Any) -> Any:
