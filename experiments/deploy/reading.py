@@ -167,6 +167,7 @@ def _read_nginx(deployment: Deployment, files: Sequence[str]) -> None:
                 hosts=hosts,
                 is_main=is_main,
                 mounts=unit.mounts,
+                image=unit.image_setting,
             )
         except InputError as error:
             deployment.ledger.problem(first_place(entry), error.lines[0])

@@ -48,6 +48,8 @@ class Unit:
     aliases: Sequence[str] = ()
     builds_from: str = ""
     """The folder its image is built from, inside the deployment; empty where it is not."""
+    image_setting: Setting | None = None
+    """The image where a file says it."""
     role: Role = "service"
     kind: str = ""
     """What it is by its image: postgres, mysql, redis, nginx, ...; empty for the team's own."""

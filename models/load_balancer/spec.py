@@ -13,9 +13,10 @@ from models.spec import NonNegativeDuration, PositiveDuration, Spec
 _FROM = "(nginx 1.22)"
 HASHES: Final = ("hash", "hash_consistent")
 WITHOUT_BACKUP: Final = ("ip_hash", *HASHES, "random", "random_two")
-_KEPT_BY_DEFAULT: Final = (1, 29, 7)
+KEPT_BY_DEFAULT: Final = (1, 29, 7)
 _THOUSAND_REQUESTS: Final = (1, 19, 10)
-_OLDEST: Final = (1, 15, 3)
+OLDEST: Final = (1, 15, 3)
+RELEASES_THAT_DIFFER: Final = (_THOUSAND_REQUESTS, KEPT_BY_DEFAULT)
 
 Balancing = Literal["round_robin", "least_conn", "ip_hash", "hash", "hash_consistent", "random", "random_two"]
 HashKey = Literal["user", "ip", "uri"]
@@ -146,7 +147,7 @@ class UpstreamSpec(Spec):
 
     def kept(self, release: tuple[int, ...]) -> tuple[int, int]:
         """Idle connections kept, and requests over each, as a release does it where nothing is said."""
-        kept = (32 if release >= _KEPT_BY_DEFAULT else 0) if self.keepalive is None else self.keepalive
+        kept = (32 if release >= KEPT_BY_DEFAULT else 0) if self.keepalive is None else self.keepalive
         requests = 1000 if release >= _THOUSAND_REQUESTS else 100
         return kept, requests if self.keepalive_requests is None else self.keepalive_requests
 
@@ -186,7 +187,7 @@ class NginxSpec(Spec):
     @field_validator("version")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if tuple(int(part) for part in value.split(".")) < _OLDEST:
+        if tuple(int(part) for part in value.split(".")) < OLDEST:
             raise ValueError(f"must be 1.15.3 or later, got {value}. Older ones do other things, too.")
         return value
 

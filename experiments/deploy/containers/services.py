@@ -68,6 +68,7 @@ def _unit(compose: ComposeFile, name: str) -> Unit:
     image = compose.get(*at, "image")
     container = compose.get(*at, "container_name")
     unit = Unit(name, str(image.value) if image else name, place)
+    unit.image_setting = image
     unit.aliases = [str(container.value)] if container is not None else []
     unit.environment = _environment(compose, at)
     unit.command = [*_words(compose, (*at, "entrypoint")), *_words(compose, (*at, "command"))]

@@ -67,6 +67,7 @@ def unit_of(one: Object, configs: Configs) -> Unit | None:
     _set_aside(one, pod, container, containers)
     image = one.get(*container, "image")
     unit = Unit(one.name, str(image.value) if image is not None else one.name, one.place_of(*container, "image"))
+    unit.image_setting = image
     unit.environment = read_environment(one, container, one.name, configs)
     unit.command = list(_words(one, container))
     unit.mounts = read_mounts(one, pod, container, one.name, configs)

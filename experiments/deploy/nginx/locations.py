@@ -80,7 +80,7 @@ def _ports(book: Book, server: Directive) -> Iterator[int]:
             continue
         address = directive.args[0].text
         port = re.search(r"(?:^|:)([0-9]{1,5})$", address)
-        book.models(directive)
+        book.harmless(directive, "where it listens: who asks it is said by the routes")
         if "ssl" in directive.texts[1:] or "quic" in directive.texts[1:]:
             book.problem(place_of(directive), "listen ... ssl: what TLS costs is not modelled; add it to nginx's cpu.")
         yield int(port[1]) if port else 80
@@ -270,13 +270,16 @@ def _conditions_again(before: list[str], value: object) -> str:
     return " ".join([text, *(word for word in before if word not in _CONDITIONS)])
 
 
-def keeps_connections(book: Book, location: Location) -> bool:
-    """Whether a location speaks to its server in a way that leaves the connection open (before nginx 1.29.7)."""
-    version = inherited(location.block, "proxy_http_version", book.loaded.directives)
+def keeps_connections(book: Book, location: Location, *, by_default: bool) -> bool:
+    """Whether a location speaks to its server in a way that leaves the connection open.
+
+    `by_default`: whether nginx does so unless told otherwise (from 1.29.7 on).
+    """
+    versions = inherited(location.block, "proxy_http_version", book.loaded.directives)
     headers = inherited(location.block, "proxy_set_header", book.loaded.directives)
-    is_cleared = any(header.texts[:1] and header.texts[0].lower() == "connection" and header.texts[1:2] == [""]
-                     for header in headers)  # fmt: skip
-    for directive in [*version, *headers]:
-        if directive.name.text == "proxy_http_version":
-            book.models(directive)
-    return bool(version) and version[-1].texts[:1] != ["1.0"] and is_cleared
+    book.models(*versions)
+    connection = [
+        header.texts[1:2] for header in headers if [one.lower() for one in header.texts[:1]] == ["connection"]
+    ]
+    speaks = versions[-1].texts[:1] != ["1.0"] if versions else by_default
+    return speaks and ([""] in connection or (by_default and not connection))

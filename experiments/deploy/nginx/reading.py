@@ -10,7 +10,7 @@ Checked  tests/unit/test_deploy_nginx.py, tests/properties/test_nginx_fuzz.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from experiments.deploy.fact import Fact
@@ -20,11 +20,13 @@ from experiments.deploy.nginx.hosts import Hosts
 from experiments.deploy.nginx.limits import read_connection_limits, read_request_limits
 from experiments.deploy.nginx.loading import load, place_of
 from experiments.deploy.nginx.locations import Location, keeps_connections, read_limits, read_locations
+from experiments.deploy.nginx.release import read_release
 from experiments.deploy.nginx.servers import FROM, Upstream
 from experiments.deploy.nginx.tree import Directive
 from experiments.deploy.nginx.upstreams import read_upstreams
-from experiments.deploy.setting import Ledger
+from experiments.deploy.setting import Ledger, Setting
 from experiments.deploy.source import Folder
+from models.load_balancer.spec import KEPT_BY_DEFAULT
 
 OF_THE_IMAGE = "nginx's image: its own nginx.conf"
 
@@ -49,12 +51,14 @@ class NginxReading:
 def read_nginx(
     folder: Folder, entry: str, ledger: Ledger, *, name: str = "nginx", hosts: Hosts | None = None,
     is_main: bool | None = None, mounts: Mapping[str, str] | None = None, cores: int | None = None,
+    image: Setting | None = None,
 ) -> NginxReading:  # fmt: skip
     """Read `entry` and what it includes.
 
     `name`: the load balancer in the scenario. `hosts`: the deployment's services. `is_main`: whether the file is
     mounted as /etc/nginx/nginx.conf; None where nobody knows. `mounts`: files of the folder by where they are mounted.
-    `cores`: CPUs that nginx sees, for `worker_processes auto`. Raises InputError where `entry` cannot be read.
+    `cores`: CPUs that nginx sees, for `worker_processes auto`. `image`: the container's, which may
+    tell the release. Raises InputError where `entry` cannot be read.
     """
     loaded = load(folder, entry, ledger, is_main, mounts)
     book = Book(loaded, ledger, ("load_balancers", name))
@@ -69,7 +73,7 @@ def read_nginx(
     servers = list(named(inside, "server"))
     locations = read_locations(book, servers, upstreams, hosts)
     read_limits(book, locations)
-    _keep_what_is_kept(book, upstreams, locations)
+    _keep_what_is_kept(book, upstreams, locations, by_default=_release(book, image) >= KEPT_BY_DEFAULT)
     read_request_limits(book, locations)
     read_connection_limits(book, locations)
     _real_ip(book, inside, servers)
@@ -124,12 +128,23 @@ def _write_workers(cores: int | None, value: object) -> str:
     return "auto" if value == (cores or 1) else values.write_whole(value)
 
 
-def _keep_what_is_kept(book: Book, upstreams: dict[str, Upstream], locations: list[Location]) -> None:
+def _release(book: Book, image: Setting | None) -> tuple[int, ...]:
+    """The release that runs, () where nobody knows."""
+    fact = read_release(image, book.ledger)
+    if fact is None:
+        return ()
+    book.facts.append(replace(fact, path=(*book.at, *fact.path)))
+    return tuple(int(part) for part in str(fact.value).split("."))
+
+
+def _keep_what_is_kept(
+    book: Book, upstreams: dict[str, Upstream], locations: list[Location], *, by_default: bool
+) -> None:
     """keepalive needs HTTP/1.1 and no Connection header in each location; else every connection is closed."""
     for upstream in upstreams.values():
         keepalive = last(upstream.directive.block, "keepalive") if upstream.directive is not None else None
         mine = [location for location in locations if location.upstream == upstream.name]
-        closing = [location for location in mine if not keeps_connections(book, location)]
+        closing = [location for location in mine if not keeps_connections(book, location, by_default=by_default)]
         if keepalive is None or not closing:
             continue
         book.problem(
