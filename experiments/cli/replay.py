@@ -51,6 +51,23 @@ def format_options(command: _Decorated) -> _Decorated:
     return command
 
 
+def window_options(command: _Decorated) -> _Decorated:
+    """The options that say which part of a log is looked at."""
+    for option in reversed(
+        (
+            click.option(
+                "--from", "begin", metavar="WHEN",
+                help="Only from here: 2026-01-31T18:00+01:00 (no zone: UTC), or +10m.",
+            ),
+            click.option(
+                "--to", "end", metavar="WHEN", help="... and up to here. + counts from the log's first request."
+            ),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def fields_of(fields: tuple[str, ...], user_from: str | None = None, ip_from: str | None = None) -> dict[str, str]:
     """Which field has which role. Raises InputError."""
     roles = {}
@@ -74,10 +91,7 @@ def fields_of(fields: tuple[str, ...], user_from: str | None = None, ip_from: st
 @click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user.")
 @click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one.")
 @click.option("--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear.")
-@click.option(
-    "--from", "begin", metavar="WHEN", help="Replay from here: 2026-01-31T18:00+01:00 (no zone: UTC), or +10m."
-)
-@click.option("--to", "end", metavar="WHEN", help="... and up to here. + counts from the log's first request.")
+@window_options
 @click.option("--speed", type=_SCALE, default=1.0, metavar="X", help="Time scaling: 2 replays in half the time.")
 @click.option(
     "--load",
@@ -120,8 +134,8 @@ def replay(
 
     docs/replay.md tells what becomes of a log.
     """
-    from experiments.logs import read_logs
-    from experiments.replay import read_window, replay_trace, told, with_recorded_traffic
+    from experiments.logs import read_logs, read_window
+    from experiments.replay import replay_trace, told, with_recorded_traffic
     from experiments.scenario import load_scenario
 
     if squeeze and load == 1:
@@ -131,9 +145,9 @@ def replay(
     router, without_route = _router(system.spec, maps, openapi, catch_all, drop_unmatched)
     roles = fields_of(fields, user_from, ip_from)
     with progress("reading") as tell:
-        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
+        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, window=window, progress=tell)
         trace, replayed = replay_trace(
-            reading, router, log=" ".join(logs), window=window, load=load, speed=speed, squeeze=squeeze, tell=tell,
+            reading, router, log=" ".join(logs), load=load, speed=speed, squeeze=squeeze, tell=tell,
             openapi_without_route=without_route,
         )  # fmt: skip
     with closing(trace):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from experiments.cli.common import DURATION, console_for, progress
-from experiments.cli.replay import fields_of, format_options
+from experiments.cli.replay import fields_of, format_options, window_options
 
 if TYPE_CHECKING:
     from experiments.scenario import Scenario
@@ -31,6 +31,7 @@ def log_options(command: _Decorated) -> _Decorated:
             click.option(
                 "--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear."
             ),
+            window_options,
             click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user."),
             click.option(
                 "--map", "maps", multiple=True, metavar="'PATTERN=ROUTE'|FILE.yaml",
@@ -49,10 +50,11 @@ def log_options(command: _Decorated) -> _Decorated:
 
 def read_beside(
     logs: tuple[str, ...], scenario: str, settings: tuple[str, ...], variant: str | None, log_format: str | None,
-    fields: tuple[str, ...], stamp: Any, user_from: str | None, maps: tuple[str, ...], openapi: str | None,
+    fields: tuple[str, ...], stamp: Any, begin: str | None, end: str | None, user_from: str | None,
+    maps: tuple[str, ...], openapi: str | None,
 ) -> tuple[Scenario, Observed]:  # fmt: skip
     """The scenario and what the logs tell of it; says what became of the lines."""
-    from experiments.logs import read_logs
+    from experiments.logs import read_logs, read_window
     from experiments.replay import Router, read_openapi, read_rules
     from experiments.scenario import load_scenario
     from experiments.scoring.observed import lines_told, observe
@@ -61,7 +63,8 @@ def read_beside(
     operations = [] if openapi is None else read_openapi(Path(openapi), system.spec).rules
     router = Router(system.spec, read_rules(maps, list(system.spec.routes)), operations)
     with progress("reading") as tell:
-        reading = read_logs(logs, format=log_format, fields=fields_of(fields, user_from), stamp=stamp, progress=tell)
+        roles, window = fields_of(fields, user_from), read_window(begin, end)
+        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, window=window, progress=tell)
         observed = observe(reading, " ".join(Path(log).name for log in logs), router, system.spec)
     for line in lines_told(observed):
         click.echo(line, err=True)
@@ -84,6 +87,7 @@ def score(
     \b
     windtunnel score access.log --scenario my.yaml
     windtunnel score access.log --scenario fitted.yaml --html score.html
+    windtunnel score access.log --scenario my.yaml --from 2026-01-31T18:00+01:00 --to 2026-01-31T20:00+01:00
     windtunnel score access.log --scenario my.yaml --set services.api.replicas=2 --json
 
     LOG must tell how long requests took. docs/calibrate.md says how to log that, and how to read the errors.

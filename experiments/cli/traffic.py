@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from experiments.cli.common import DURATION, console_for, progress
-from experiments.cli.replay import fields_of, format_options
+from experiments.cli.replay import fields_of, format_options, window_options
 from experiments.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def _ahead_s(_: click.Context, __: click.Parameter, text: str) -> int:
 @click.option("--user-from", metavar="FIELD", help="Who asks: a logged header or cookie, e.g. http_x_user.")
 @click.option("--ip-from", metavar="FIELD", help="The address, e.g. http_x_forwarded_for: its first one.")
 @click.option("--stamp", type=click.Choice(["begin", "end"]), help="Which end of a request stamps are of, if unclear.")
+@window_options
 @click.option("--gap", type=DURATION, default="30m", metavar="T", help="A longer pause ends a session. Default: 30m.")
 @click.option("--zone", default="UTC", metavar="+HH:MM", callback=_ahead_s, help="Whose hours are told. Default: UTC.")
 @click.option(
@@ -59,6 +60,7 @@ def traffic(logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, *
     \b
     windtunnel traffic access.log
     windtunnel traffic access.log.2.gz access.log.1 access.log --html traffic.html
+    windtunnel traffic access.log --from 2026-01-31T18:00+01:00 --to 2026-01-31T20:00+01:00
     windtunnel traffic access.log --limit 'ip 200/60s' --limit 'ip 10/s limit_req burst=20'
     windtunnel traffic access.log --scenario my.yaml --fit-shape weekly -o traffic.yaml
 
@@ -92,11 +94,12 @@ def _refuse_others(used: tuple[str, ...]) -> None:
 
 def characterise(
     logs: tuple[str, ...], output: str | None, fit_shape: Kind | None, log_format: str | None, fields: tuple[str, ...],
-    user_from: str | None, ip_from: str | None, stamp: Any, gap: float, zone: int, limits: tuple[str, ...],
+    user_from: str | None, ip_from: str | None, stamp: Any, begin: str | None, end: str | None,
+    gap: float, zone: int, limits: tuple[str, ...],
     scenario: str | None, html: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure logs, then say and write what was asked for."""
-    from experiments.logs import read_logs
+    from experiments.logs import read_logs, read_window
     from experiments.scenario import load_scenario
     from experiments.traffic.measure import measure
 
@@ -105,9 +108,9 @@ def characterise(
             _check_place(Path(name))
     system = None if scenario is None else load_scenario(scenario).spec
     tried = _limits(limits, system, fit_shape)
-    roles = fields_of(fields, user_from, ip_from)
+    roles, window = fields_of(fields, user_from, ip_from), read_window(begin, end)
     with progress("traffic") as tell:
-        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, progress=tell)
+        reading = read_logs(logs, format=log_format, fields=roles, stamp=stamp, window=window, progress=tell)
         measured = measure(reading, logs, tried, gap, zone)
     if fit_shape is not None and output is not None:
         from experiments.files import write_text

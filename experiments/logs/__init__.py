@@ -10,5 +10,6 @@ from __future__ import annotations
 from experiments.logs.batch import Batch
 from experiments.logs.names import Names, path_of
 from experiments.logs.reading import Progress, Reading, read_logs
+from experiments.logs.window import Window, read_window
 
-__all__ = ["Batch", "Names", "Progress", "Reading", "path_of", "read_logs"]
+__all__ = ["Batch", "Names", "Progress", "Reading", "Window", "path_of", "read_logs", "read_window"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -59,22 +59,25 @@ class Batch:
     """1 hit, 0 miss, -1 unknown."""
     bytes: Integers
     """Size of the answer; -1 unknown."""
+    resolution_ns: int = NS
+    """How exact the stamps are: a request came in [at_ns, at_ns + resolution_ns)."""
 
     def __len__(self) -> int:
         return len(self.line)
 
     def part(self, rows: Any) -> Batch:
         """Some of the rows: a slice, indices or a mask."""
-        return Batch(*(getattr(self, name)[rows] for name in COLUMNS))
+        return Batch(**{name: getattr(self, name)[rows] for name in COLUMNS}, resolution_ns=self.resolution_ns)
 
 
-COLUMNS: Final = tuple(field.name for field in fields(Batch))
+COLUMNS: Final = tuple(_KINDS)
 
 
-def batch_of(line: Integers, at_ns: Integers, **known: Any) -> Batch:
+def batch_of(line: Integers, at_ns: Integers, *, resolution_ns: int = NS, **known: Any) -> Batch:
     """A batch of the columns that a format knows; the others are unknown."""
     columns = {"line": line, "at_ns": at_ns, **known}
-    return Batch(*(_column(name, columns.get(name), len(line)) for name in COLUMNS))
+    whole = {name: _column(name, columns.get(name), len(line)) for name in COLUMNS}
+    return Batch(**whole, resolution_ns=resolution_ns)
 
 
 def _column(name: str, values: Any, count: int) -> npt.NDArray[Any]:
@@ -86,4 +89,6 @@ def joined(batches: Sequence[Batch]) -> Batch:
     """Several batches as one, in the order of their lines."""
     if len(batches) == 1:
         return batches[0]
-    return Batch(*(np.concatenate([getattr(batch, name) for batch in batches]) for name in COLUMNS))
+    coarsest = max(batch.resolution_ns for batch in batches)
+    columns = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in COLUMNS}
+    return Batch(**columns, resolution_ns=coarsest)

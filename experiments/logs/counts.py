@@ -33,6 +33,7 @@ class Counts:
 
     name = NAME
     resolution_ns = NS
+    is_dated = False
     leaves_open: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class Counts:
         for number, text in enumerate(texts, 1):
             count = int(text) if text.isdigit() and len(text) <= 7 else MOST + 1
             if count > MOST:
-                notes.reject_for(notes.offset + self._second + number, f"not a count: {printable(text)}")
+                notes.reject_for(self._second + number, f"not a count: {printable(text)}")
                 count = 0
             counts.append(count)
         return np.array(counts, np.int64)

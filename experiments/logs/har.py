@@ -38,6 +38,7 @@ class Har:
 
     name = NAME
     resolution_ns = NS // 1000
+    is_dated = True
     leaves_open: frozenset[str] = frozenset()
 
     def __init__(self) -> None:

@@ -74,6 +74,7 @@ class JmeterXml:
 
     name = XML_NAME
     resolution_ns = NS // 1000
+    is_dated = True
     leaves_open = frozenset({"stamp"})
 
     def __init__(self, at_end: bool | None) -> None:

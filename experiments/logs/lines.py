@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
 
 import numpy as np
 
@@ -12,12 +14,15 @@ from experiments.logs.fields import NO_INSTANT, Fields, Values, resolution_of
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block, Source
 
+_FIRST: Final = 9
+
 
 class LineFormat(ABC):
     """Reads lines, block by block."""
 
     name: str
     resolution_ns: int
+    is_dated: bool = True
     leaves_open: frozenset[str] = frozenset()
 
     @abstractmethod
@@ -42,8 +47,10 @@ class LineFormat(ABC):
         self.resolution_ns = min(NS, resolution_of(stamps))
 
     def begin_of(self, lines: Sequence[bytes]) -> int | None:
-        """The first instant in the first lines of a file."""
-        return next((at_ns for line in lines if (at_ns := self.instant(line)) != NO_INSTANT), None)
+        """About the first instant in the first lines of a file: the middle one of a few, of which one may be odd."""
+        told = (at_ns for line in lines if (at_ns := self.instant(line)) != NO_INSTANT)
+        first = sorted(islice(told, _FIRST))
+        return first[(len(first) - 1) // 2] if first else None
 
     def read(self, source: Source, notes: Notes) -> Iterator[Batch]:
         """The requests of a file."""

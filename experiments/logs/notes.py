@@ -19,7 +19,7 @@ _SHOWN_LENGTH: Final = 80
 
 @dataclass(slots=True)
 class Notes:
-    """Counts of a reading. Every line is a request, bad, or a header."""
+    """Counts of a file. Every line is a request, bad, or a header."""
 
     names: Names
     requests: int = 0
@@ -32,8 +32,6 @@ class Notes:
     """The first bad lines, each with its number, cut and printable."""
     place: str = ""
     """Put before the number of a bad line: the file, where there are several."""
-    offset: int = 0
-    """Lines of the files before this one, by which a number here is larger than in its file."""
     _latest: int | None = None
 
     @property
@@ -50,7 +48,7 @@ class Notes:
         """A bad line, and in words what it is."""
         self.bad += 1
         if len(self.bad_shown) < SHOWN_BAD:
-            self.bad_shown.append(f"{self.place}line {line - self.offset}: {why}")
+            self.bad_shown.append(f"{self.place}line {line}: {why}")
 
     def reject_lines(self, block: Block, numbers: Sequence[int]) -> None:
         """Lines of a block that are bad; their numbers are from 0 and rise."""
@@ -80,6 +78,9 @@ class Format(Protocol):
     """What `--format` says."""
     resolution_ns: int
     """How exact its stamps are."""
+
+    is_dated: bool
+    """Whether its stamps are of the calendar, not seconds from the begin of something."""
 
     leaves_open: frozenset[str]
     """What can be said about it: `fields` (which of its fields is what), `stamp` (which end stamps are of)."""

@@ -39,11 +39,13 @@ class Parquet:
         self._guess = _with_units(guessed(samples, fields, at_end), file.schema_arrow)
         self._title = "Parquet"
         self.leaves_open = OPEN
+        self.is_dated = True
         self._only: str | None = None
         if not fields and windtunnel.is_header(list(samples)):
             self._guess = windtunnel.guess_of(list(samples))
             self._title = "Windtunnel's own rows in Parquet"
             self.leaves_open = frozenset()
+            self.is_dated = False
             self._only = windtunnel.REPLICATION if windtunnel.REPLICATION in samples else None
         if not self._guess.has_time:
             raise InputError(f"--field time: must be told, got no column that is one. Columns: {listed(samples)}.")

@@ -38,7 +38,7 @@ class CsvTable(LineFormat):
     ) -> None:
         """`wanted`: which rows are requests at all; the others are counted with the headers."""
         self._title = title
-        self._header = header
+        self.header = header
         self._separator = separator
         self._guess = guess
         self._wanted = wanted
@@ -53,20 +53,20 @@ class CsvTable(LineFormat):
 
     def instant(self, line: bytes) -> int:
         row = row_of(line, self._separator)
-        if row is None or len(row) != len(self._header):
+        if row is None or len(row) != len(self.header):
             return NO_INSTANT
         return instant_of(row[self._time], self._unit)
 
     def fits(self, line: bytes) -> bool:
-        return self.instant(line) != NO_INSTANT or row_of(line, self._separator) == self._header
+        return self.instant(line) != NO_INSTANT or row_of(line, self._separator) == self.header
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
         rows, numbers, bad = [], [], []
-        wide = len(self._header)
+        wide = len(self.header)
         for number, row in self._rows(block, notes):
             if row is None or len(row) != wide:
                 bad.append(number)
-            elif row == self._header or (self._wanted is not None and not self._wanted(row)):
+            elif row == self.header or (self._wanted is not None and not self._wanted(row)):
                 notes.headers += 1
             else:
                 rows.append(row)

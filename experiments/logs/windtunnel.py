@@ -42,6 +42,7 @@ def from_lines(lines: Sequence[bytes]) -> CsvTable | None:
     wanted = _first_of(header.index(REPLICATION)) if REPLICATION in header else None
     table = CsvTable("Windtunnel's own rows in CSV", header, separator, guess_of(header), wanted)
     table.name = NAME
+    table.is_dated = False
     return table
 
 

@@ -3,7 +3,6 @@
 Models   Who asks, when and for which path come from the log; what a path means comes from the scenario.
 
     spread.py   instants of lines, finer than their stamps
-    window.py   the part of the log that is replayed
     routes.py   which route a path is
     openapi.py  the same, as an OpenAPI file says
     people.py   users and addresses as numbers
@@ -25,7 +24,6 @@ from experiments.replay.openapi import Operations, read_openapi
 from experiments.replay.routes import Router, Rule, read_rules, route_number
 from experiments.replay.spread import uniform
 from experiments.replay.summary import Replayed, told
-from experiments.replay.window import Window, read_window
 
 if TYPE_CHECKING:
     from experiments.scenario import Scenario
@@ -50,6 +48,6 @@ def _is_said(scenario: Scenario, name: str) -> bool:
 
 
 __all__ = [
-    "Operations", "Replayed", "Router", "Rule", "Window", "read_openapi", "read_rules", "read_window", "replay_trace",
+    "Operations", "Replayed", "Router", "Rule", "read_openapi", "read_rules", "replay_trace",
     "route_number", "told", "uniform", "with_recorded_traffic",
 ]  # fmt: skip

@@ -30,7 +30,6 @@ from experiments.replay.people import People, user_codes
 from experiments.replay.routes import NO_ROUTE, Router
 from experiments.replay.spread import NS, STEPS_IN_A_SECOND, Integers, spread_steps, steps_of, uniform
 from experiments.replay.summary import Replayed
-from experiments.replay.window import Window
 from experiments.spool import Rows, Sorter, SpooledTrace, Table, temporary_folder
 
 LARGEST: Final = 200_000_000
@@ -53,8 +52,8 @@ TRACE: Final = np.dtype(
 
 
 def replay_trace(
-    reading: Reading, router: Router, *, log: str = "-", window: Window | None = None, load: float = 1.0,
-    speed: float = 1.0, squeeze: bool = False, openapi_without_route: Sequence[str] = (),
+    reading: Reading, router: Router, *, log: str = "-", load: float = 1.0, speed: float = 1.0,
+    squeeze: bool = False, openapi_without_route: Sequence[str] = (),
     tell: Progress | None = None,
 ) -> tuple[SpooledTrace, Replayed]:  # fmt: skip
     """The trace of a log for the system of `router`. Raises InputError where nothing is left of it.
@@ -64,7 +63,7 @@ def replay_trace(
     """
     owner = temporary_folder()
     try:
-        taker = _Taker(reading, router, window or Window(), 1.0 if squeeze else load, Path(owner.name))
+        taker = _Taker(reading, router, 1.0 if squeeze else load, Path(owner.name))
         for batch in reading.batches():
             taker.take(batch)
         table, span_s = taker.finish(tell or (lambda share, text: None))
@@ -141,30 +140,22 @@ class Targets:
 class _Taker:
     """Takes batches, keeps what is replayed in a file, and makes the trace of it."""
 
-    def __init__(self, reading: Reading, router: Router, window: Window, load: float, folder: Path) -> None:
+    def __init__(self, reading: Reading, router: Router, load: float, folder: Path) -> None:
         self._reading = reading
-        self._window = window
         self._load = load
         self._folder = folder
         self._targets = Targets(reading.names, router)
         self._users, self._ips = People(), People()
         self._ways = np.zeros(len(Router.WAYS), np.int64)
-        self._outside = self._kept = 0
+        self._kept = 0
         self._base_s: int | None = None
-        self._first_ns = self._resolution_ns = 0
         self._earliest, self._latest = 1 << 62, -(1 << 62)
         self._sorter = Sorter(folder / "runs", READ, "at")
         self._all = Table(folder / "all", READ)
 
     def take(self, batch: Batch) -> None:
         if self._base_s is None:
-            self._first_ns = int(batch.at_ns[0])
-            self._base_s = self._first_ns // NS
-            self._resolution_ns = self._reading.resolution_ns
-        inside = self._window.holds(batch.at_ns, self._first_ns)
-        if not inside.all():
-            self._outside += int((~inside).sum())
-            batch = batch.part(inside)
+            self._base_s = int(batch.at_ns[0]) // NS
         routes, ways, keys = self._targets.look_up(batch.target)
         self._targets.count(batch.target)
         self._ways += np.bincount(ways, minlength=len(self._ways))
@@ -183,7 +174,7 @@ class _Taker:
         self._earliest = min(self._earliest, int(at.min()))
         self._latest = max(self._latest, int(at.max()))
         rows = np.empty(len(batch), READ)
-        rows["at"] = at + spread_steps(batch.line, self._resolution_ns)
+        rows["at"] = at + spread_steps(batch.line, batch.resolution_ns)
         rows["line"], rows["endpoint"], rows["key"] = batch.line, routes, keys
         rows["user"] = self._users.numbers(user_codes(batch.user, batch.ip), batch.line)
         rows["ip"] = self._ips.numbers(batch.ip, batch.line)
@@ -194,7 +185,8 @@ class _Taker:
 
     def finish(self, tell: Progress) -> tuple[Table, float]:
         """The trace in a file, and the seconds that it spans."""
-        span = max(0, self._latest - self._earliest) + max(1, round(self._resolution_ns * STEPS_IN_A_SECOND / NS))
+        grain = max(1, round(self._reading.resolution_ns * STEPS_IN_A_SECOND / NS))
+        span = max(0, self._latest - self._earliest) + grain
         self._check_size()
         if self._load > 1:
             self._all.close()
@@ -246,8 +238,6 @@ class _Taker:
         """Why nothing is left."""
         if self._kept:
             return f"--load: must leave at least one request, got {load:g}. Raise it."
-        if self._outside == self._reading.requests:
-            return f"--from, --to: must leave at least one request, got none of {self._outside}. Widen the window."
         dropped = shown(", ".join(self._targets.unmatched()) or "requests without a path", 200)[1:-1]
         return (
             f"--drop-unmatched: must leave at least one request, got a route for none, e.g. {dropped}. "
@@ -263,7 +253,7 @@ class _Taker:
         dropped = ways.pop("dropped")
         return Replayed(
             log=log, format=reading.format, lines=reading.lines, requests=reading.requests, bad=reading.bad,
-            bad_shown=list(reading.bad_shown), went_back=reading.went_back, dropped_by_window=self._outside,
+            bad_shown=list(reading.bad_shown), went_back=reading.went_back, dropped_by_window=reading.outside,
             dropped_unmatched=dropped, kept=self._kept, users=self._users.count + self._users.unknown,
             ips=self._ips.count + self._ips.unknown, paths=self._targets.paths, span_s=span_s, load=load, speed=speed,
             squeezed=squeezed, replayed=replayed, unmatched_shown=self._targets.unmatched(),

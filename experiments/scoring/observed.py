@@ -102,7 +102,9 @@ def observe(reading: Reading, log: str, router: Router, spec: SystemSpec) -> Obs
                 "has both quiet and busy minutes."
             )
     rows = _joined(batches)
-    t_s = _instants(rows["at_ns"], rows["line"], reading.resolution_ns)
+    t_s = _instants(rows["at_ns"], rows["line"], np.repeat(
+        [batch.resolution_ns for batch in batches], [len(batch) for batch in batches]
+    ))
     order = np.argsort(t_s, kind="stable")
     t_s, rows = t_s[order], {name: column[order] for name, column in rows.items()}
     route, key, way = _routes(reading.names, spec, router, rows["target"])
@@ -131,12 +133,11 @@ def _joined(batches: list[Batch]) -> dict[str, npt.NDArray[Any]]:
     return {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names}
 
 
-def _instants(at_ns: Integers, line: Integers, resolution_ns: int) -> Floats:
+def _instants(at_ns: Integers, line: Integers, resolution_ns: Integers) -> Floats:
     """Seconds from the first stamp."""
     t_s = (at_ns - at_ns.min()) / 1e9
-    if resolution_ns > COARSE_NS:
-        t_s = t_s + uniform(line, "second") * (resolution_ns / 1e9)
-    return np.asarray(t_s)
+    spread_s = np.where(resolution_ns > COARSE_NS, resolution_ns / 1e9, 0.0)
+    return np.asarray(t_s + uniform(line, "second") * spread_s)
 
 
 def _check_said(log: str, reading: Reading, is_said: npt.NDArray[np.bool_]) -> None:
@@ -212,7 +213,7 @@ def unit_of(response_s: Floats) -> float:
 def _told(reading: Reading, ways: Integers, timed: int) -> dict[str, Any]:
     return {
         "format": reading.format, "lines": reading.lines, "requests": reading.requests, "bad": reading.bad,
-        "bad_shown": list(reading.bad_shown), "timed": timed,
+        "outside": reading.outside, "bad_shown": list(reading.bad_shown), "timed": timed,
         "routes": {name: int(count) for name, count in zip(Router.WAYS, ways.tolist(), strict=True) if count},
     }  # fmt: skip
 
@@ -228,9 +229,10 @@ def lines_told(observed: Observed) -> list[str]:
     told = observed.told
     routes = ", ".join(f"{count} {_WAYS.get(way, way)}" for way, count in told["routes"].items())
     unit = f"whole {observed.unit_s * 1000:g} ms" if observed.unit_s else "finer than 1 ms"
+    outside = f" ({told['outside']} of them outside --from and --to)" if told["outside"] else ""
     lines = [
-        f"{shown(observed.log, 100)[1:-1]}: {told['lines']} lines = {told['requests']} requests + {told['bad']} bad; "
-        f"{told['format']}.",
+        f"{shown(observed.log, 100)[1:-1]}: {told['lines']} lines = {told['requests']} requests{outside} + "
+        f"{told['bad']} bad; {told['format']}.",
         f"Routes: {routes}. Response times: {told['timed']} ({unit}), over {observed.span_s:.0f} s.",
     ]
     if "assigned" in told["routes"]:

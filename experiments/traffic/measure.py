@@ -61,7 +61,7 @@ class Measurement:
         self.visitors = Visitors()
         self.sessions = Sessions(gap_s)
         self.gaps = Histogram()
-        self.sorter = Sorter(reading.resolution_ns)
+        self.sorter = Sorter()
         self._last_ns: int | None = None
 
     def take_all(self) -> None:
@@ -107,7 +107,8 @@ def measure(
         "logs": list(logs),
         "format": reading.format,
         "lines": reading.lines, "requests": reading.requests, "bad": reading.bad, "bad_shown": reading.bad_shown,
-        "headers": reading.headers, "went_back": reading.went_back, "late": taken.sorter.late,
+        "outside": reading.outside, "headers": reading.headers, "went_back": reading.went_back,
+        "late": taken.sorter.late,
         "resolution_s": resolution_s,
         "begins": iso(counts.first_ns), "ends": iso(counts.last_ns), "span_s": counts.span_s,
         "rate": rates(counts, offset_s),

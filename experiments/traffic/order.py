@@ -33,9 +33,8 @@ class Ordered:
 class Sorter:
     """Puts batches in order. `late` counts what came too late for that."""
 
-    def __init__(self, resolution_ns: int, held: int = HELD) -> None:
+    def __init__(self, held: int = HELD) -> None:
         self.late = 0
-        self._resolution_ns = resolution_ns
         self._held = held
         self._done_ns: int | None = None
 
@@ -43,7 +42,7 @@ class Sorter:
         """The rows of all batches. One is given out for each that comes, and one at the end."""
         waiting: Ordered | None = None
         for batch in batches:
-            instant_ns = self._instants(batch)
+            instant_ns = _instants(batch)
             if waiting is not None:
                 batch = joined([waiting.rows, batch])
                 instant_ns = np.concatenate([waiting.instant_ns, instant_ns])
@@ -54,10 +53,6 @@ class Sorter:
         if waiting is not None:
             yield self._given(waiting)
 
-    def _instants(self, batch: Batch) -> Integers:
-        steps = spread_steps(batch.line, self._resolution_ns)
-        return batch.at_ns + (steps * (SECOND_NS / STEPS_IN_A_SECOND)).astype(np.int64)
-
     def _given(self, found: Ordered) -> Ordered:
         if self._done_ns is not None and len(found.instant_ns) and found.instant_ns[0] < self._done_ns:
             fresh = found.instant_ns >= self._done_ns
@@ -66,3 +61,8 @@ class Sorter:
         if len(found.instant_ns):
             self._done_ns = int(found.instant_ns[-1])
         return found
+
+
+def _instants(batch: Batch) -> Integers:
+    steps = spread_steps(batch.line, batch.resolution_ns)
+    return batch.at_ns + (steps * (SECOND_NS / STEPS_IN_A_SECOND)).astype(np.int64)

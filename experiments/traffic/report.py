@@ -31,7 +31,7 @@ def render(document: Document, console: Console) -> None:
 
 def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     """A section that has nothing to say is left out."""
-    yield "RATE over time", rate(document["rate"], document["requests"])
+    yield "RATE over time", rate(document["rate"], document["requests"] - document["outside"])
     if document["rate"]["by_hour_per_s"]:
         yield f"HOURS of the day ({document['rate']['clock']}), mean rate", hours(document["rate"])
     yield "BURSTINESS", burstiness(document)
@@ -54,6 +54,10 @@ def title(document: Document) -> RenderableType:
     headers = f", {as_count(document['headers'])} headers" if document["headers"] else ""
     counted = f"{as_count(document['lines'])} lines = {as_count(document['requests'])} requests"
     lines.append(Text(f"{counted} + {as_count(document['bad'])} bad{headers}"))
+    if document["outside"]:
+        inside = as_count(document["requests"] - document["outside"])
+        said = f"{inside} of them within --from and --to are looked at, {as_count(document['outside'])} are not"
+        lines.append(Text(said))
     span = f"{as_duration(document['span_s'])} from {document['begins']} to {document['ends']}"
     lines.append(Text(f"{span}; stamps to {stamps(document['resolution_s'])}", style="dim"))
     if str(document["begins"]).startswith("1970-01-01") and str(document["ends"]).startswith("1970-"):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import InputError
-from experiments.logs import path_of, read_logs
-from experiments.replay import Replayed, Router, read_rules, read_window, replay_trace, told
+from experiments.logs import path_of, read_logs, read_window
+from experiments.replay import Replayed, Router, read_rules, replay_trace, told
 from experiments.replay.learning import learn
 from experiments.replay.routes import Rule, pattern_of
 from experiments.replay.written import learn_from, text_of
@@ -59,7 +59,7 @@ def replayed(
         try:
             window = read_window(begin, end)
             router = Router(SYSTEM, read_rules(rules, ROUTES), other=other)
-            spooled, summary = replay_trace(read_logs([str(path)]), router, window=window, load=load)
+            spooled, summary = replay_trace(read_logs([str(path)], window=window), router, load=load)
         except InputError as error:
             refused = error
         else:

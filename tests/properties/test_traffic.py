@@ -51,8 +51,8 @@ def test_bins_lose_nothing(at: list[int], resolution_ns: int, most: int, part: i
 @given(st.lists(st.integers(0, 1000), max_size=80), st.integers(1, 20), st.integers(1, 10))
 def test_sorting_gives_every_row_once_or_counts_it_late(at: list[int], held: int, part: int) -> None:
     line, at_ns = np.arange(len(at)), np.array(at, np.int64)
-    batches = [batch_of(line[k : k + part], at_ns[k : k + part]) for k in range(0, len(at), part)]
-    sorter = Sorter(1, held)
+    batches = [batch_of(line[k : k + part], at_ns[k : k + part], resolution_ns=1) for k in range(0, len(at), part)]
+    sorter = Sorter(held)
     given_out = [found for found in sorter.ordered(batches) if len(found.instant_ns)]
     order = [int(one) for found in given_out for one in found.instant_ns]
     lines = [int(one) for found in given_out for one in found.rows.line]

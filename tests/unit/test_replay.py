@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from experiments.errors import InputError
-from experiments.logs import read_logs
+from experiments.logs import Window, read_logs, read_window
 from experiments.replay import (
     Replayed,
     Router,
     read_rules,
-    read_window,
     replay_trace,
     told,
     uniform,
@@ -42,11 +41,11 @@ def log_of(folder: Path, *lines: str, name: str = "access.log") -> Path:
 
 def replayed_from(
     path: Path, system: Scenario, maps: tuple[str, ...] = (), other: Any = "mix", fields: dict[str, str] | None = None,
-    **how: Any,
+    window: Window | None = None, **how: Any,
 ) -> tuple[Trace, Replayed]:  # fmt: skip
     """The whole trace in memory, and what became of the lines."""
     router = Router(system.spec, read_rules(maps, list(system.spec.routes)), other=other)
-    spooled, summary = replay_trace(read_logs([str(path)], fields=fields), router, **how)
+    spooled, summary = replay_trace(read_logs([str(path)], fields=fields, window=window), router, **how)
     blocks = list(spooled.blocks())
     spooled.close()
     columns = [
@@ -305,7 +304,7 @@ def test_nothing_is_left_behind(system: Scenario, tmp_path: Path, monkeypatch: p
     trace.close()
     assert not list(folder.iterdir())
     with pytest.raises(InputError):
-        replay_trace(read_logs([str(log)]), router, window=read_window("+1h", None))
+        replay_trace(read_logs([str(log)], window=read_window("+1h", None)), router)
     assert not list(folder.iterdir())
 
 

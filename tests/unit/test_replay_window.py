@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.errors import InputError
-from experiments.replay import read_window
-from experiments.replay.window import Edge
+from experiments.logs import read_window
+from experiments.logs.window import Edge
 
 NS = 10**9
 NOON_S = 1769860800

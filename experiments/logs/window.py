@@ -1,4 +1,4 @@
-"""The part of a log that is replayed: from an instant to another.
+"""The part of a log that is looked at: from an instant to another.
 
 Models   An instant is a date and time (ISO 8601 or as in access logs; without a time zone it is UTC; a date alone is
          its midnight), or +10m: so long after the first request that stands in the log. The stamp of a request must be
@@ -37,10 +37,22 @@ class Edge:
 
 @dataclass(frozen=True)
 class Window:
-    """What of a log is replayed. Without edges: all of it."""
+    """What of a log is looked at. Without edges: all of it."""
 
     begin: Edge | None = None
     end: Edge | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        return self.begin is None and self.end is None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether both edges are instants: then no stamp between them is too far away."""
+        return (
+            self.begin is not None and self.end is not None
+            and not self.begin.is_relative and not self.end.is_relative
+        )  # fmt: skip
 
     def holds(self, at_ns: npt.NDArray[np.int64], first_ns: int) -> npt.NDArray[np.bool_]:
         """Which instants are inside."""
@@ -59,7 +71,7 @@ def read_window(begin: str | None, end: str | None) -> Window:
         window.begin is not None and window.end is not None
         and window.begin.is_relative == window.end.is_relative and window.end.ns <= window.begin.ns
     ):  # fmt: skip
-        raise InputError(f"--to: must be after --from ({begin}), got {shown(end)}. Nothing would be replayed.")
+        raise InputError(f"--to: must be after --from ({begin}), got {shown(end)}. Nothing would be left.")
     return window
 
 
