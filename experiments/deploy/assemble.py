@@ -19,6 +19,7 @@ from experiments.deploy.draft import Draft, Path, Source, assumed
 from experiments.deploy.fact import Fact
 from experiments.deploy.overlay import Overlay
 from experiments.deploy.place import Place
+from experiments.deploy.room import settle
 from experiments.deploy.units import NOT_MODELLED_KINDS, Unit, place_units
 from experiments.errors import InputError
 from experiments.scenario.document import Document
@@ -59,6 +60,7 @@ def assemble(
     InputError where no scenario can be made of it.
     """
     overlay = Overlay(assume, is_weak=is_weak)
+    deployment.ledger.restore()
     draft = Draft(ref_of or _ref)
     machine = next(iter(overlay.value("machines") or {}), MACHINE)
     deployment.check_has_services()
@@ -78,6 +80,7 @@ def assemble(
     remarks += overlay.lay_over(draft)
     add_guards(draft, deployment)
     _fit_machine(draft, machine, overlay)
+    settle(draft, deployment)
     remarks += draft.contradictions
     document = _ordered(draft.document)
     validate(Document(document, _origins(draft)), SystemSpec)
@@ -101,14 +104,17 @@ def _run_and_machine(draft: Draft, machine: str, deployment: Deployment) -> None
 
 def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> None:
     """A container with what Compose says of it."""
-    at = unit.at
+    at, names = unit.at, (unit.name, *unit.aliases)
     if unit.role == "background":
         memory = assumptions.RESIDENT_MEMORY.get(unit.kind)
         known = Assumed(memory, assumptions.RESIDENT.note) if memory else assumptions.RESIDENT
         draft.put((*at, "memory"), known.value, assumed(f"{known.note} Known by {unit.why}."))
+        why = "" if unit.kind in NOT_MODELLED_KINDS else "of a resident of the machine, which serves no request"
         for fact in unit.facts:
             if fact.path[0] == "limits":
                 draft.take(fact, at)
+            elif fact.place is not None and fact.source == "file":
+                deployment.ledger.withdraw(fact.place, names, why)
         return
     draft.put((*at, "machine"), machine, assumed("Everything runs on one machine."))
     if unit.role == "service":
@@ -122,12 +128,15 @@ def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> Non
             "cache": assumptions.CACHE, "database": assumptions.DATABASE,
         }[unit.role]  # fmt: skip
         _assume(draft, at, skeleton)
+        if unit.role == "gateway" and any(fact.path[0] == "jvm" for fact in unit.facts):
+            _assume(draft, (*at, "jvm"), assumptions.JVM)
     without_place: dict[str, Place] = {}
     for fact in unit.facts:
         if _fits(draft, (*at, *fact.path)):
             draft.take(fact, at)
         elif fact.source == "file" and fact.place is not None:
             without_place.setdefault(fact.path[0], fact.place)
+            deployment.ledger.withdraw(fact.place, names)
     for name, place in without_place.items():
         role = unit.role.replace("_", " ")
         deployment.ledger.problem(place, f"{name} of {unit.name}: not modelled for a {role}.")

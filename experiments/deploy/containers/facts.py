@@ -142,9 +142,12 @@ def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
     single = compose.get(*at, "healthcheck", "test")
     test = [single] if single is not None else test
     if not test or str(test[0].value).upper() == "NONE":
+        for _, one in compose.below(*at, "healthcheck"):
+            compose.ledger.harmless(one, "there is no health check")
         return
-    for one in test:
-        compose.models(one)
+    compose.models(test[0])
+    for one in test[1:]:
+        compose.ledger.harmless(one, "how it asks: what is simulated is whether and when an answer comes")
     yield Fact(("health", "kind"), "docker", "file", test[0].place, "Docker asks, and tells nobody.", None)
     times = [(key, _time, _write_time) for key in ("interval", "timeout", "start_period")]
     rules: list[tuple[str, Callable[[str], object], Write]] = [*times, ("retries", _whole, _write_whole)]

@@ -44,7 +44,8 @@ def read_caches(findings: Findings) -> Redis | None:
             properties.models(kind)
         else:
             properties.leave(kind.origin)
-            properties.problem(kind, f"spring.cache.type {name}: only Redis is modelled, and a local cache before it.")
+            what = "only Redis is modelled: what it caches is left out"
+            properties.problem(kind, f"spring.cache.type {name}: {what}.")
     if host is None:
         return None
     redis = Redis(host)
@@ -58,7 +59,7 @@ def read_caches(findings: Findings) -> Redis | None:
             one = next(properties.below(f"{root}.{where}"), None)
             if one is not None and one.setting is not None:
                 properties.ledger.problem(one.setting.place, f"{root}.{where}: one Redis is modelled, no {where}.")
-    if name != "none":
+    if name in ("redis", ""):
         _classes(findings, redis)
     return redis
 

@@ -67,7 +67,7 @@ def _conditions(document: Document, ledger: Ledger) -> None:
         if plain in _CONDITIONS and one.setting is not None:
             document.expressions += listed(one.text)
             document.place = one.setting.place
-            ledger.models(one.setting)
+            ledger.harmless(one.setting, "decides which documents count, and has been followed")
             continue
         if plain == _PLATFORM and one.setting is not None:
             document.expressions.append(f"on-cloud-platform-{one.text.strip()}")

@@ -73,7 +73,9 @@ def read_gateway(properties: Properties) -> Gateway | None:
 
 
 def _route(properties: Properties, key: str, number: int) -> Route | None:
-    name, uri = properties.take(f"{key}.id"), properties.take(f"{key}.uri")
+    name, uri = properties.get(f"{key}.id"), properties.take(f"{key}.uri")
+    if name is not None:
+        properties.harmless(name.origin, "a route's name")
     if uri is None:
         return None
     identity = name.text.strip() if name is not None else f"route-{number}"

@@ -39,9 +39,10 @@ def read_server(findings: Findings, is_gateway: bool) -> int | None:
 
 
 def _port(findings: Findings) -> int | None:
-    value = findings.properties.take("server.port")
+    value = findings.properties.get("server.port")
     if value is None:
         return None
+    findings.properties.harmless(value.origin, "where it listens: callers find it by its name")
     port = findings.parse(value, INTEGER)
     return port if isinstance(port, int) and 0 < port < 65_536 else None
 

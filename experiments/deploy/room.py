@@ -1,0 +1,55 @@
+"""Which of the values that files say have found room in a scenario: only those count as modelled.
+
+Models   A value that has a place in no step (a guard around a call that nobody knows of), that another value hides, or
+         that an assumption has taken the place of, is not modelled, whatever its reader made of it.
+Checked  tests/properties/test_ledger_truth.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from experiments.deploy.deployment import Deployment
+from experiments.deploy.draft import Draft
+from experiments.deploy.fact import Fact
+from experiments.deploy.place import Place
+
+
+def settle(draft: Draft, deployment: Deployment) -> None:
+    """Tell the ledger which settings have become part of the scenario after all has been put together."""
+    in_force: dict[str, list[Place]] = {}
+    exact: set[tuple[str, int, int]] = set()
+    for facts in draft.facts.values():
+        for fact in facts:
+            if fact.place is not None and fact.source == "file":
+                in_force.setdefault(fact.place.file, []).append(fact.place)
+                exact.add((fact.place.file, fact.place.start, fact.place.end))
+    seen: set[Place] = set()
+    for place in _places(deployment):
+        if place in seen or (place.file, place.start, place.end) in exact:
+            continue
+        seen.add(place)
+        if not any(_share(place, other) for other in in_force.get(place.file, ())):
+            deployment.ledger.withdraw(place)
+
+
+def _places(deployment: Deployment) -> Iterator[Place]:
+    """Where the facts stand that have no fixed place in a scenario, or may be hidden in it."""
+    for fact in _facts(deployment):
+        if fact.place is not None and fact.source == "file":
+            yield fact.place
+
+
+def _facts(deployment: Deployment) -> Iterator[Fact]:
+    yield from deployment.facts
+    for spring in deployment.springs.values():
+        yield from spring.facts  # of a resident, too, which has no place for them
+        for guards in spring.guards.values():
+            yield from guards.facts
+        for call in spring.calls:
+            yield from call.facts
+        yield from spring.call_limits
+
+
+def _share(one: Place, other: Place) -> bool:
+    return one.start < max(other.end, other.start + 1) and other.start < max(one.end, one.start + 1)
