@@ -8,6 +8,7 @@ Checked  tests/unit/test_deploy_compose.py, tests/e2e/test_import.py
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ from experiments.deploy.spring import Route, SpringReading
 from experiments.deploy.units import Unit
 from experiments.deploy.ways import Way, fits, locate, through_gateway, through_nginx
 from experiments.errors import InputError
+
+_IN_CLUSTER = re.compile(r"([a-z0-9-]+)\.[a-z0-9-]+(?:\.svc(?:\.[a-z0-9.-]+)?)?")
+"""service.namespace, with or without .svc.cluster.local: no host of the world, which has more names."""
 
 
 @dataclass(slots=True)
@@ -45,12 +49,17 @@ class Deployment:
 
     def unit(self, host: str) -> Unit | None:
         """The unit that a host name means."""
-        plain = host.lower()
+        plain = host.lower().rstrip(".")
         for unit in self.units:
             if plain in (unit.name.lower(), *(alias.lower() for alias in unit.aliases)):
                 return unit
-        short = plain.partition(".")[0]  # service.namespace.svc.cluster.local
-        return next((unit for unit in self.units if unit.name.lower() == short), None)
+        inside = _IN_CLUSTER.fullmatch(plain)  # of a namespace that the manifests leave to kubectl
+        return next((unit for unit in self.units if inside and unit.name.lower() == inside[1]), None)
+
+    def known_as(self, host: str) -> str:
+        """What a host is called in the scenario: its unit's name, else as it is written."""
+        unit = self.unit(host)
+        return unit.name if unit is not None else host
 
     def service(self, host: str) -> str | None:
         unit = self.unit(host)

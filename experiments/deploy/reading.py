@@ -240,7 +240,7 @@ def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:
             reading = read_spring(
                 deployment.folder, deployment.ledger, name=unit.name, locations=locations, environment=unit.environment,
                 arguments=[*properties_of(unit.environment), *(word.text for word in unit.command)], mounts=unit.mounts,
-                config_repository=mine, hosts=hosts,
+                config_repository=mine, hosts=hosts, known_as=deployment.known_as,
                 service_of=deployment.service_of,
             )  # fmt: skip
         except InputError as error:

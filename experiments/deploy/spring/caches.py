@@ -70,9 +70,9 @@ def _host(findings: Findings, root: str) -> str | None:
     if url is not None:
         match = re.match(r"rediss?://(?:[^@/]*@)?([^:/@?]+)", url.text)
         properties.models(url)
-        return match[1] if match else None
+        return properties.known_as(match[1]) if match else None
     host = properties.take(f"{root}.host")
-    return host.text.strip() or None if host is not None else None
+    return properties.known_as(host.text.strip()) or None if host is not None else None
 
 
 def _classes(findings: Findings, redis: Redis) -> None:

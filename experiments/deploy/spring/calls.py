@@ -51,7 +51,7 @@ def read_calls(properties: Properties) -> list[Call]:
             if value is None or address is None or address.host in ("localhost", "127.0.0.1", "0.0.0.0"):
                 continue
             name = original(one.elements[-2]) if len(one.elements) > 1 else original(one.elements[0])
-            found[one.key] = Call(name, address.host, address.port, value.where)
+            found[one.key] = Call(name, properties.known_as(address.host), address.port, value.where)
     calls = list(found.values())
     for root in FEIGN:
         calls += _feign(properties, root, calls)
@@ -93,8 +93,8 @@ def _feign(properties: Properties, root: str, known: list[Call]) -> list[Call]:
         if same is not None:
             same.facts = findings.facts
         else:
-            found.append(Call(name, address.host if address else name, address.port if address else None, place.place,
-                              findings.facts))  # fmt: skip
+            host = properties.known_as(address.host if address else name)
+            found.append(Call(name, host, address.port if address else None, place.place, findings.facts))
     return found
 
 

@@ -109,7 +109,7 @@ def _pool(findings: Findings, name: str, prefix: str) -> Pool | None:
         return None
     pool = findings.below("pools", name)
     if url is not None and address is not None:
-        pool.add("database", address.host, url, None, "The host of its address.")
+        pool.add("database", properties.known_as(address.host), url, None, "The host of its address.")
         _driver(pool, url, address)
     for path, key, kind, default in _SETTINGS:
         where = f"{prefix}.hikari.{key}"
@@ -124,7 +124,7 @@ def _pool(findings: Findings, name: str, prefix: str) -> Pool | None:
             pool.add("initialization_fail_timeout", None if read == "never" else read, value, _write_fail_timeout)
     if address is None:
         return Pool(name, "", "", "", url)
-    return Pool(name, address.host, address.scheme, address.path, url)
+    return Pool(name, properties.known_as(address.host), address.scheme, address.path, url)
 
 
 def _driver(pool: Findings, url: Value, address: Address) -> None:

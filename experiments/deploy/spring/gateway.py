@@ -104,7 +104,8 @@ def _route(properties: Properties, key: str, number: int) -> Route | None:
     if order is not None:
         properties.models(properties.read(order.key, order))
     return Route(
-        identity, address.scheme if address else uri.text.partition(":")[0], address.host if address else "",
+        identity, address.scheme if address else uri.text.partition(":")[0],
+        properties.known_as(address.host) if address else "",
         address.port if address else None, tuple(paths), tuple(methods), read_definitions(properties, f"{key}.filters"),
         uri.where, tuple(others),
     )  # fmt: skip

@@ -9,7 +9,7 @@ Checked  tests/unit/test_spring_documents.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from experiments.deploy.place import Place
@@ -106,6 +106,8 @@ class Properties:
 
     sources: list[Source]
     ledger: Ledger
+    known_as: Callable[[str], str] = str
+    """What the host of an address is called in the scenario."""
     _variables: dict[str, Property] = field(default_factory=dict)
     _done: set[int] = field(default_factory=set)
     _found: dict[str, tuple[str, Property] | None] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -74,14 +74,15 @@ def read_spring(
     folder: Folder, ledger: Ledger, *, name: str, locations: Sequence[str] = (),
     environment: Mapping[str, Setting | str] | None = None, arguments: Sequence[str] = (),
     mounts: Mapping[str, str] | None = None, config_repository: Sequence[str] = (),
-    hosts: Sequence[str] = (), service_of: ServiceOf | None = None,
+    hosts: Sequence[str] = (), known_as: Callable[[str], str] | None = None, service_of: ServiceOf | None = None,
 ) -> SpringReading | None:  # fmt: skip
     """Read the configuration of the service `name`; None where no file of it is found.
 
     `locations`: folders (or files) in the folder, the later win; where there are none, what `mounts` brings into the
     container and SPRING_CONFIG_LOCATION names. `environment`: the container's variables, as settings where they stand
     in a file. `arguments`: words of its command line (--name=value, -Dname=value). `config_repository`: folders of a
-    configuration server. `hosts`: names of the deployment's services. `service_of`: where a gateway's route leads.
+    configuration server. `hosts`: names of the deployment's services. `known_as`: what a host of an address is called
+    among them. `service_of`: where a gateway's route leads.
     """
     variables = _variables(environment or {}, arguments)
     loader = Loader(folder, ledger, variables, mounts or {})
@@ -93,7 +94,7 @@ def read_spring(
     loaded = loader.load(groups, names, config_repository, name)
     if not loaded.files:
         return None
-    properties = Properties([*variables, *reversed(loaded.active)], ledger)
+    properties = Properties([*variables, *reversed(loaded.active)], ledger, known_as or str)
     return _interpret(properties, name, loaded.profiles, loaded.files, frozenset(hosts), service_of)
 
 
