@@ -135,7 +135,7 @@ def replay(
     docs/replay.md tells what becomes of a log.
     """
     from experiments.logs import read_logs, read_window
-    from experiments.replay import replay_trace, told, with_recorded_traffic
+    from experiments.replay import replay_trace, told, with_origins, with_recorded_traffic
     from experiments.scenario import load_scenario
 
     if squeeze and load == 1:
@@ -153,7 +153,7 @@ def replay(
     with closing(trace):
         for line in told(replayed):
             click.echo(line, err=True)
-        return carry_out(system, trace, {"replay": replayed.as_dict()}, **options)
+        return carry_out(with_origins(system, replayed), trace, {"replay": replayed.as_dict()}, **options)
 
 
 def _router(

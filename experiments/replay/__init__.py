@@ -8,6 +8,7 @@ Models   Who asks, when and for which path come from the log; what a path means 
     people.py   users and addresses as numbers
     making.py   the trace, in order, in a file
     summary.py  what became of the lines
+    origins.py  where the traffic's values come from
     learning.py templates learnt from paths, written.py their file
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from experiments.errors import InputError
 from experiments.replay.making import replay_trace
 from experiments.replay.openapi import Operations, read_openapi
+from experiments.replay.origins import with_origins
 from experiments.replay.routes import Router, Rule, read_rules, route_number
 from experiments.replay.spread import uniform
 from experiments.replay.summary import Replayed, told
@@ -49,5 +51,5 @@ def _is_said(scenario: Scenario, name: str) -> bool:
 
 __all__ = [
     "Operations", "Replayed", "Router", "Rule", "read_openapi", "read_rules", "replay_trace",
-    "route_number", "told", "uniform", "with_recorded_traffic",
+    "route_number", "told", "uniform", "with_origins", "with_recorded_traffic",
 ]  # fmt: skip

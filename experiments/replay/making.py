@@ -146,6 +146,7 @@ class _Taker:
         self._folder = folder
         self._targets = Targets(reading.names, router)
         self._users, self._ips = People(), People()
+        self._users_per_ip = router.users_per_ip
         self._ways = np.zeros(len(Router.WAYS), np.int64)
         self._kept = 0
         self._base_s: int | None = None
@@ -223,15 +224,22 @@ class _Taker:
             kept = rows if part >= 1 else rows[uniform(rows["line"], f"kept {number}") < part]
             if number:
                 kept["at"] = (kept["at"] - self._earliest + moved) % span + self._earliest
-            for name, people in (("user", self._users), ("ip", self._ips)):
-                kept[name] = people.settled(kept[name]) + number * people.total
+            user, ip = self._who(kept)
+            kept["user"] = user + number * self._users.total
+            kept["ip"] = ip + number * (self._ips.total + self._users.total)
             yield kept
+
+    def _who(self, rows: Rows) -> tuple[Integers, Integers]:
+        """Users and addresses. Where the log tells no address, the scenario says how many users share one."""
+        user = self._users.settled(rows["user"])
+        of_user = np.where(rows["user"] >= 0, rows["user"] // self._users_per_ip, user)
+        return user, np.where(rows["ip"] < 0, self._ips.total + of_user, rows["ip"])
 
     def _as_trace(self, rows: Rows) -> Rows:
         trace = np.empty(len(rows), TRACE)
         trace["t_s"] = (rows["at"] - self._earliest) / STEPS_IN_A_SECOND
         trace["endpoint"], trace["key"] = rows["endpoint"], rows["key"]
-        trace["user"], trace["ip"] = self._users.settled(rows["user"]), self._ips.settled(rows["ip"])
+        trace["user"], trace["ip"] = self._who(rows)
         return trace
 
     def nothing(self, load: float) -> str:
@@ -255,9 +263,9 @@ class _Taker:
             log=log, format=reading.format, lines=reading.lines, requests=reading.requests, bad=reading.bad,
             bad_shown=list(reading.bad_shown), went_back=reading.went_back, dropped_by_window=reading.outside,
             dropped_unmatched=dropped, kept=self._kept, users=self._users.count + self._users.unknown,
-            ips=self._ips.count + self._ips.unknown, paths=self._targets.paths, span_s=span_s, load=load, speed=speed,
+            ips=self._ips.count, paths=self._targets.paths, span_s=span_s, load=load, speed=speed,
             squeezed=squeezed, replayed=replayed, unmatched_shown=self._targets.unmatched(),
             openapi_without_route=list(openapi_without_route),
-            anonymous=self._users.unknown, merged=self._targets.merged,
+            anonymous=self._users.unknown, unaddressed=self._ips.unknown, merged=self._targets.merged,
             more_people=self._users.is_more or self._ips.is_more, **ways,
         )  # fmt: skip

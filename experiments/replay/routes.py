@@ -123,6 +123,8 @@ class Router:
     def __init__(
         self, spec: SystemSpec, rules: Sequence[Rule], openapi: Sequence[Rule] = (), other: Other = "mix"
     ) -> None:
+        self.users_per_ip = spec.traffic.users_per_ip
+        """Of users whose address a log does not tell."""
         self._rules = list(rules)
         self._openapi = list(openapi)
         self._templates = template_rules(spec)

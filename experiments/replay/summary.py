@@ -50,6 +50,8 @@ class Replayed:
     openapi_without_route: list[str] = field(default_factory=list)
     anonymous: int = 0
     """Requests that tell neither user nor address: each is somebody else."""
+    unaddressed: int = 0
+    """Requests that do not tell their address: it follows from their user, as the scenario's users_per_ip says."""
     merged: int = 0
     """Requests for paths beyond those that a reading tells apart: their routes are those of their templates, or drawn
     where none fits; their cache keys are drawn."""
@@ -75,6 +77,8 @@ def told(replayed: Replayed) -> list[str]:
         f"{more}{count} {what}" if count else f"many {what}"
         for count, what in ((replayed.users, "users"), (replayed.ips, "addresses"))
     )
+    if replayed.unaddressed == replayed.kept:
+        ips = "no addresses"
     lines = [
         f"{name}: {replayed.format}.",
         f"{replayed.lines} lines = {replayed.kept} replayed{left_out} + {replayed.bad} bad; {users}, "
@@ -83,6 +87,9 @@ def told(replayed: Replayed) -> list[str]:
     ]
     if replayed.anonymous:
         lines.append(f"{replayed.anonymous} requests do not tell who asked: each is somebody else.")
+    if replayed.unaddressed > replayed.anonymous:
+        who = "tell no address" if replayed.unaddressed == replayed.kept else "do not tell theirs"
+        lines.append(f"{replayed.unaddressed} requests {who}: traffic.users_per_ip says how many users share one.")
     if replayed.merged:
         lines.append(f"{replayed.merged} requests are for more paths than are told apart: their cache keys are drawn.")
     if replayed.unmatched_shown:
