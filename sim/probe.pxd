@@ -41,7 +41,8 @@ cdef class Level:
 
 
 cdef class Meter(Level):
-    cdef public object _read
+    cdef public object _read, source
+    cdef public long long seen
     cpdef settle(self)
 
 

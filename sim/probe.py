@@ -166,22 +166,41 @@ class Level:
         self.changed_at = now
 
 
+class Source(Protocol):
+    """Whoever keeps an account: while nothing has begun and nothing goes on, it does not change."""
+
+    @property
+    def begun(self) -> int:
+        """How many things have begun so far."""
+
+    @property
+    def runnable(self) -> int:
+        """How many of them go on."""
+
+
 class Meter(Level):
     """An account that somebody else keeps exactly, read when it is needed: its rate over a span is its time average.
 
-    `read()` returns the total so far, e.g. CPU-seconds; the level's average is then cores in use.
+    `read()` returns the total so far, e.g. CPU-seconds; the level's average is then cores in use. Where the `source`
+    is told, one that rests need not be read again: as long as `source.begun == seen`.
     """
 
-    __slots__ = ("_read",)
+    __slots__ = ("_read", "seen", "source")
 
-    def __init__(self, env: Environment, path: str, read: Callable[[], float]) -> None:
+    def __init__(self, env: Environment, path: str, read: Callable[[], float], source: Source | None = None) -> None:
         super().__init__(env, path)
         self._read = read
+        self.source = source
+        self.seen = -1
+        """What had begun when it was last read, if all of that was over; otherwise -1."""
         self.settle()
 
     def settle(self) -> None:
         self.area = self._read()
         self.changed_at = self.env.now
+        source = self.source
+        if source is not None:
+            self.seen = -1 if source.runnable else source.begun
 
 
 class Tally:
@@ -208,7 +227,7 @@ class Probe(Protocol):
     def station(self, path: str, servers: float, kind: str) -> Station: ...
     def count(self, path: str) -> Count: ...
     def level(self, path: str, value: float = 0.0) -> Level: ...
-    def meter(self, path: str, read: Callable[[], float]) -> Meter: ...
+    def meter(self, path: str, read: Callable[[], float], source: Source | None = None) -> Meter: ...
     def tally(self, path: str) -> Tally: ...
     def note(self, path: str, text: str) -> None:
         """Something worth a line in the report happened now: a breaker opened, a replica was killed."""
@@ -229,8 +248,8 @@ class NullProbe:
     def level(self, path: str, value: float = 0.0) -> Level:
         return Level(self._env, path, value)
 
-    def meter(self, path: str, read: Callable[[], float]) -> Meter:
-        return Meter(self._env, path, read)
+    def meter(self, path: str, read: Callable[[], float], source: Source | None = None) -> Meter:
+        return Meter(self._env, path, read, source)
 
     def tally(self, path: str) -> Tally:
         return Tally(path)

@@ -230,10 +230,10 @@ class Container:
 
 def _report_cpu(context: Context, cpu: Cpu) -> None:
     """What the processor accounts for, as rates: cores in use, threads present, share of time throttled."""
-    context.probe.meter(f"{context.path}.cpu_s", lambda: cpu.cpu_s)
-    context.probe.meter(f"{context.path}.threads_s", lambda: cpu.present_area)
-    context.probe.meter(f"{context.path}.throttled_s", lambda: cpu.throttled_wall_s)
-    context.probe.meter(f"{context.path}.throttled_thread_s", lambda: cpu.throttled_thread_s)
+    context.probe.meter(f"{context.path}.cpu_s", lambda: cpu.cpu_s, cpu)
+    context.probe.meter(f"{context.path}.threads_s", lambda: cpu.present_area, cpu)
+    context.probe.meter(f"{context.path}.throttled_s", lambda: cpu.throttled_wall_s, cpu)
+    context.probe.meter(f"{context.path}.throttled_thread_s", lambda: cpu.throttled_thread_s, cpu)
 
 
 def _nothing() -> None:

@@ -8,7 +8,7 @@ from math import inf
 
 from sim.environment import Environment
 from sim.errors import SimulationError
-from sim.probe import Count, Level, Meter, Station, Tally
+from sim.probe import Count, Level, Meter, Source, Station, Tally
 
 
 class RecordedStation(Station):
@@ -144,6 +144,8 @@ class Instruments:
         self._env = env
         self.stations: dict[str, RecordedStation] = {}
         self.levels: dict[str, Level] = {}
+        """Meters are among them."""
+        self.meters: list[Meter] = []
         self.counts: dict[str, Count] = {}
         self.tallies: dict[str, Tally] = {}
         self._base = _Base()
@@ -160,9 +162,10 @@ class Instruments:
         level = self.levels[path] = Level(self._env, path, value)
         return level
 
-    def meter(self, path: str, read: Callable[[], float]) -> Meter:
+    def meter(self, path: str, read: Callable[[], float], source: Source | None = None) -> Meter:
         _refuse_second(self.levels, path)
-        meter = self.levels[path] = Meter(self._env, path, read)
+        meter = self.levels[path] = Meter(self._env, path, read, source)
+        self.meters.append(meter)
         return meter
 
     def count(self, path: str) -> Count:

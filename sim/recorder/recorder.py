@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.environment import Environment, Timer
 from sim.errors import SimulationError
-from sim.probe import Count, Level, Meter, Station, Tally
+from sim.probe import Count, Level, Meter, Source, Station, Tally
 from sim.recorder.figures import RequestFigures, RequestTotals
 from sim.recorder.instruments import InstrumentFigures, Instruments, Notes
 from sim.recorder.ledger import Digest, Extras, Rows, RowSink
@@ -194,8 +194,8 @@ class Recorder:
     def level(self, path: str, value: float = 0.0) -> Level:
         return self.instruments.level(path, value)
 
-    def meter(self, path: str, read: Callable[[], float]) -> Meter:
-        return self.instruments.meter(path, read)
+    def meter(self, path: str, read: Callable[[], float], source: Source | None = None) -> Meter:
+        return self.instruments.meter(path, read, source)
 
     def tally(self, path: str) -> Tally:
         return self.instruments.tally(path)

@@ -85,12 +85,21 @@ class Sampler:
         span_s = now - self._sampled_at_s
         if not span_s:
             return
-        self._instruments.settle()
         stations, levels = self._instruments.stations.values(), self._instruments.levels.values()
+        # Areas up to now, without settle() for each: there may be thousands of instruments, nearly all of them at rest.
         areas = [
-            area for station in stations for area in (station.busy_area, station.waiting_area, station.capacity_area)
+            area
+            for station in stations
+            for area in (
+                station.busy_area + station.busy * (now - station.busy_since),
+                station.waiting_area + station.waiting * (now - station.waiting_since),
+                station.capacity_area + station.servers * (now - station.capacity_changed_at),
+            )
         ]
-        areas.extend(level.area for level in levels)
+        for meter in self._instruments.meters:
+            if meter.source is None or meter.source.begun != meter.seen:
+                meter.settle()
+        areas.extend([level.area + level.value * (now - level.changed_at) for level in levels])
         self._append(np.array(areas), 3 * len(stations), span_s)
         self._spans.append((now, len(self._in_flight), 3 * len(stations)))
         self._sampled_at_s = now

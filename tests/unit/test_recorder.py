@@ -16,6 +16,7 @@ from models.outcomes import Outcome
 from models.request import Request
 from sim.environment import Environment
 from sim.errors import SimulationError
+from sim.processor import Processor
 from sim.recorder import OUTCOMES, PARTS, End, Recorder
 from sim.recorder import recorder as recorder_module
 from sim.resources import Permits
@@ -515,6 +516,33 @@ def test_a_meter_is_the_rate_of_what_it_reads():
     assert result.whole.levels["cpu_s"].mean == 3 / 8
     assert result.measured.levels["cpu_s"].mean == 1 / 5
     assert result.samples.levels[:, 0].tolist() == [0.5, 1.0, 0.0, 0.0]
+
+
+def test_a_meter_whose_source_rests_is_not_read_for_every_bin():
+    """Ten bins, and the source is read when made and in those in which something began or went on."""
+    env = Environment()
+    recorder = Recorder(env, ENDPOINTS, 0.0, 1.0)
+    processor = Processor(env, 1)
+    cpu = processor.container("app", 1.0)
+    read = []
+
+    def account():
+        read.append(env.now)
+        return cpu.cpu_s
+
+    recorder.meter("cpu_s", account, cpu)
+    unsourced = []
+    recorder.meter("other_s", lambda: unsourced.append(env.now) or 0.0)
+
+    def burst():
+        yield 4.5
+        yield cpu.run(2.0)
+
+    env.start(burst())
+    play([one_request(0, 0.0, 10.0)], recorder, env, 10.0)
+    assert read == [0.0, 5.0, 6.0, 7.0]
+    assert unsourced == [*map(float, range(10))]
+    assert recorder.result().samples.levels[:, 0].tolist() == [0.0] * 4 + [0.5, 1.0, 0.5] + [0.0] * 3
 
 
 def iter_of(function, *arguments):
