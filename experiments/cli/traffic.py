@@ -142,7 +142,8 @@ def _check_place(target: Path) -> None:
 
 def _limits(texts: tuple[str, ...], system: SystemSpec | None, fit_shape: Kind | None) -> list[Limit]:
     """The limits to try: those named, and the scenario's; the guide's where nothing is said."""
-    from experiments.traffic.limits import GUIDE, limits_of, limits_written
+    from experiments.traffic.limit_words import GUIDE, limits_written
+    from experiments.traffic.limits import limits_of
 
     if system is None:
         return limits_written(texts or GUIDE)

@@ -2,46 +2,83 @@
 
 Models   Each limit for itself: what one refuses, the others still see. A limit per user or per IP is not asked about
          requests of whom the log does not say who they are of; those are counted.
+         Of very many users or addresses a part is asked about, chosen by a hash of who they are: one in 2, 4, 8, ...,
+         whole ones, all of their requests. What was counted of the others is forgotten. limit_req's zone is bounded by
+         itself, as nginx's is.
 Units    Nanoseconds since 1970; windows that begin with the clock begin with this one.
 Checked  tests/unit/test_traffic_limits.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+import numpy as np
 
-from experiments.errors import InputError, shown
+from experiments.errors import InputError
 from experiments.logs.batch import Integers
 from experiments.logs.names import Names
+from experiments.traffic.counts import SECOND_NS
 from experiments.traffic.order import Ordered
+from experiments.traffic.sessions import LEVELS, kept, levels
 from models.leaky_bucket import LeakyBuckets, LimitReqSpec
-from models.limit_keys import LimitKey, RecentBuckets
+from models.limit_keys import LimitKey
 from models.system import SystemSpec
 from models.token_bucket import Bucket4jGreedySpec, Bucket4jIntervallySpec, GreedyRule, IntervallyRule, SpringRedisSpec
 from models.token_bucket.spring_redis import LIBRARY_BURST_CAPACITY, RedisBucketRule
-from models.unions import LimiterSpec
-from models.window_limit import SlidingCounterSpec, WindowSpec
-from sim.quantities import RateValue, parse_rate
+from models.window_limit import SlidingCounterSpec, SlidingLogSpec, WindowSpec
+from sim.quantities import RateValue
 
-GUIDE: Final = ("user 100/60s", "ip 200/60s", "global 1000/1s")
-"""The guide's limits: Bucket4j, greedy, as `maltan/early` has them."""
-KEYS: Final = ("user", "ip", "global")
 MOST_KEYS: Final = 1 << 18
+LOGGED: Final = 8
+"""So many remembered instants take about the room of a bucket."""
 SHOWN: Final = 5
 WHOSE: Final = {"user": "per user", "ip": "per IP address", "global": "for all together"}
 
-Ask = Callable[[int, int], bool]
-"""(key, instant in ns) -> whether the request passes. Instants never fall."""
+
+class Books:
+    """Who has which bucket, or window; forgotten when nobody has asked for it during `keep` (in the unit of `now`),
+    for it is then as if it had never been used. In two generations, so that forgetting needs no search."""
+
+    def __init__(self, keep: int, make: Callable[[int, int], Any], admit: Callable[[Any, int], bool]) -> None:
+        """`make`: a new one for a key at an instant. `admit`: whether a request passes at an instant."""
+        self._keep = max(1, keep)
+        self._make = make
+        self._admit = admit
+        self._young: dict[int, Any] = {}
+        self._old: dict[int, Any] = {}
+        self._turned_at = 0
+
+    def ask(self, key: int, now: int) -> bool:
+        """Whether the request of a key passes."""
+        if now - self._turned_at >= self._keep:
+            self._old, self._young, self._turned_at = self._young, {}, now
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.pop(key, None) if self._old else None
+            found = self._young[key] = self._make(key, now) if found is None else found
+        return self._admit(found, now)
+
+    def size(self) -> int:
+        """How much is remembered: buckets, and the requests of windows that remember each."""
+        logs = (getattr(found, "passed_at_ns", ()) for book in (self._young, self._old) for found in book.values())
+        return len(self._young) + len(self._old) + sum(map(len, logs)) // LOGGED
+
+    def thin(self, halvings: int) -> None:
+        """Forget all but one key in 2 ** `halvings`."""
+        self._young, self._old = (_thinned(book, halvings) for book in (self._young, self._old))
 
 
-def _bucket4j(spec: Bucket4jGreedySpec | Bucket4jIntervallySpec) -> Ask:
+def _thinned(book: dict[int, Any], halvings: int) -> dict[int, Any]:
+    keys = np.fromiter(book, np.int64, len(book))
+    return {key: book[key] for key in keys[kept(keys, halvings)].tolist()}
+
+
+def _bucket4j(spec: Bucket4jGreedySpec | Bucket4jIntervallySpec) -> Books:
     capacity, tokens, period_ns = spec.burst, spec.refill_tokens, spec.refill_period_ns
     is_greedy = isinstance(spec, Bucket4jGreedySpec)
     full_after = -(-capacity * period_ns // tokens) if is_greedy else -(-capacity // tokens) * period_ns
-    buckets: RecentBuckets = RecentBuckets(full_after)
     made: dict[int, int] = {}
 
     def new(key: int, now_ns: int) -> GreedyRule | IntervallyRule:
@@ -52,102 +89,133 @@ def _bucket4j(spec: Bucket4jGreedySpec | Bucket4jIntervallySpec) -> Ask:
         began_ns = made.setdefault(key, now_ns)  # it decides when tokens come back for good
         return IntervallyRule(capacity, tokens, period_ns, now_ns - (now_ns - began_ns) % period_ns)
 
-    def ask(key: int, now_ns: int) -> bool:
-        bucket = buckets.get(key, now_ns)
-        if bucket is None:
-            bucket = new(key, now_ns)
-            buckets.put(key, bucket)
-        return bool(bucket.take(now_ns))
-
-    return ask
+    return Books(full_after, new, lambda bucket, now_ns: bool(bucket.take(now_ns)))
 
 
-def _window(spec: WindowSpec) -> Ask:
+def _window(spec: WindowSpec) -> Books:
+    if isinstance(spec, SlidingLogSpec) and spec.limit.count > MOST_KEYS * LOGGED:
+        raise InputError(
+            f"{spec.kind}: must have a limit of at most {MOST_KEYS * LOGGED}, for it remembers each request, got "
+            f"{spec.limit.count:g}. Try sliding_counter."
+        )
     periods = 2 if isinstance(spec, SlidingCounterSpec) else 1
-    windows: RecentBuckets = RecentBuckets(periods * spec.period_ns)
-
-    def ask(key: int, now_ns: int) -> bool:
-        window = windows.get(key, now_ns)
-        if window is None:
-            window = spec.rule()
-            windows.put(key, window)
-        return bool(window.admit(now_ns))
-
-    return ask
+    return Books(
+        periods * spec.period_ns, lambda _key, _now_ns: spec.rule(),
+        lambda window, now_ns: bool(window.admit(now_ns)),
+    )  # fmt: skip
 
 
-def _spring_redis(spec: SpringRedisSpec) -> Ask:
+def _spring_redis(spec: SpringRedisSpec) -> Books:
     burst = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
     limits = (spec.replenish_rate, burst, spec.requested_tokens)
     ttl_s = RedisBucketRule(*limits).ttl_s
-    buckets: RecentBuckets = RecentBuckets(max(1, ttl_s))
 
-    def ask(key: int, now_ns: int) -> bool:
-        now_s = now_ns // 1_000_000_000
-        bucket: RedisBucketRule = buckets.get(key, now_s) or RedisBucketRule(*limits)
-        is_allowed, _ = bucket.check(now_s)
-        if ttl_s:
-            buckets.put(key, bucket)
-        return is_allowed
+    def admit(bucket: RedisBucketRule, now_ns: int) -> bool:
+        if not ttl_s:  # Redis keeps nothing of it
+            bucket = RedisBucketRule(*limits)
+        return bucket.check(now_ns // SECOND_NS)[0]
 
-    return ask
+    return Books(max(1, ttl_s) * SECOND_NS, lambda _key, _now_ns: RedisBucketRule(*limits), admit)
 
 
-def _limit_req(spec: LimitReqSpec) -> Ask:
-    zone = LeakyBuckets([spec.build()])
+class _Zone:
+    """nginx's own zone, which forgets by itself."""
 
-    def ask(key: int, now_ns: int) -> bool:
-        return zone.ask([key], now_ns // 1_000_000)[1] is not None
+    def __init__(self, spec: LimitReqSpec) -> None:
+        self._zone = LeakyBuckets([spec.build()])
 
-    return ask
+    def ask(self, key: int, now_ns: int) -> bool:
+        return self._zone.ask([key], now_ns // 1_000_000)[1] is not None
+
+    def size(self) -> int:
+        return 0
+
+    def thin(self, halvings: int) -> None:
+        """Nothing is ever too much."""
 
 
 class Limit:
     """One limit, and what it did."""
 
-    def __init__(self, name: str, words: str, key: LimitKey, ask: Ask) -> None:
+    def __init__(self, name: str, words: str, key: LimitKey, books: Books | _Zone, most: int = MOST_KEYS) -> None:
         self.name = name
         self.words = words
         self.key = key
-        self.asked = 0
-        self.refused = 0
         self.unknown = 0
         """Requests that it is not asked about, for nobody knows whose they are."""
         self.by_key: dict[int, int] = {}
+        """Requests refused of the keys that are asked about, ..."""
         self.is_cut = False
-        """Whether there were more keys with refusals than are kept."""
+        """... or were there more of them?"""
+        self.halvings = 0
+        """One key in 2 ** this is asked about."""
         self.first_ns: int | None = None
-        self._ask = ask
+        self._asked = np.zeros(LEVELS, np.int64)
+        self._refused = np.zeros(LEVELS, np.int64)
+        """By how long a key stays in the sample."""
+        self._books = books
+        self._most = most
+
+    @property
+    def asked(self) -> int:
+        return int(self._asked.sum())
+
+    @property
+    def refused(self) -> int:
+        return int(self._refused.sum())
 
     def judge(self, found: Ordered) -> None:
         """Requests in the order of their arrivals."""
-        ask, instants = self._ask, found.instant_ns
-        if self.key == "global":
-            keys: list[int] = [0] * len(instants)
-        else:
-            column: Integers = found.rows.user if self.key == "user" else found.rows.ip
-            is_known = column >= 0
-            self.unknown += int((~is_known).sum())
-            keys, instants = column[is_known].tolist(), instants[is_known]
-        self.asked += len(keys)
-        for key, now_ns in zip(keys, instants.tolist(), strict=True):
-            if not ask(key, now_ns):
-                self._refuse(key, now_ns)
+        keys, instants = self._keys(found), found.instant_ns
+        is_asked = keys >= 0
+        self.unknown += int((~is_asked).sum())
+        is_asked &= kept(keys, self.halvings)
+        keys, instants = keys[is_asked], instants[is_asked]
+        if not len(keys):
+            return
+        ask = self._books.ask
+        passed = [ask(key, now_ns) for key, now_ns in zip(keys.tolist(), instants.tolist(), strict=True)]
+        refused = np.flatnonzero(~np.array(passed))
+        self._asked += self._by_level(keys)
+        self._refused += self._by_level(keys[refused])
+        if len(refused):
+            self.first_ns = int(instants[refused[0]]) if self.first_ns is None else self.first_ns
+            self._note(keys[refused])
+        while self._books.size() > self._most and self.halvings < LEVELS - 1 and self.key != "global":
+            self._thin()
 
-    def _refuse(self, key: int, now_ns: int) -> None:
-        self.refused += 1
-        if self.first_ns is None:
-            self.first_ns = now_ns
-        if key in self.by_key or len(self.by_key) < MOST_KEYS:
-            self.by_key[key] = self.by_key.get(key, 0) + 1
-        else:
-            self.is_cut = True
+    def _keys(self, found: Ordered) -> Integers:
+        if self.key == "global":
+            return np.zeros(len(found.instant_ns), np.int64)
+        return found.rows.user if self.key == "user" else found.rows.ip
+
+    def _by_level(self, keys: Integers) -> Integers:
+        if self.key == "global":
+            return np.bincount([LEVELS - 1], weights=[len(keys)], minlength=LEVELS).astype(np.int64)
+        return np.bincount(levels(keys), minlength=LEVELS)
+
+    def _note(self, keys: Integers) -> None:
+        """Whose requests were refused."""
+        found, counts = np.unique(keys, return_counts=True)
+        for key, count in zip(found.tolist(), counts.tolist(), strict=True):
+            if key in self.by_key or len(self.by_key) < MOST_KEYS:
+                self.by_key[key] = self.by_key.get(key, 0) + count
+            else:
+                self.is_cut = True
+
+    def _thin(self) -> None:
+        """Ask about half as many keys, as if the others had never come."""
+        self._asked[self.halvings] = self._refused[self.halvings] = 0
+        self.halvings += 1
+        self._books.thin(self.halvings)
+        self.by_key = _thinned(self.by_key, self.halvings)
 
     def as_dict(self, names: Names) -> dict[str, Any]:
         worst = sorted(self.by_key.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         table = names.users if self.key == "user" else names.ips
         return {
             "limit": self.name, "rule": self.words, "key": self.key, "asked": self.asked, "unknown": self.unknown,
+            "one_in": 2**self.halvings,
             "refused": self.refused, "refused_share": self.refused / self.asked if self.asked else None,
             "keys_refused": len(self.by_key), "is_cut": self.is_cut, "first_refused_ns": self.first_ns,
             "worst": [] if self.key == "global" else [
@@ -166,7 +234,7 @@ def limit_of(name: str, spec: Any) -> Limit:
     """A limit of a scenario."""
     if isinstance(spec, LimitReqSpec):
         words = f"{_rate(spec.rate)} {WHOSE[spec.key]}, burst {spec.burst} (nginx limit_req)"
-        return Limit(name, words, spec.key, _limit_req(spec))
+        return Limit(name, words, spec.key, _Zone(spec))
     if isinstance(spec, SpringRedisSpec):
         burst = LIBRARY_BURST_CAPACITY if spec.burst_capacity is None else spec.burst_capacity
         words = f"{spec.replenish_rate} a second {WHOSE[spec.key]}, burst {burst} (spring_redis)"
@@ -187,47 +255,3 @@ def limits_of(spec: SystemSpec) -> list[Limit]:
         path = f"load_balancers.{balancer}.limit_req"
         found += [limit_of(f"{path}.{name}", each) for name, each in proxy.limit_req.items()]
     return found
-
-
-def limits_written(texts: Sequence[str]) -> list[Limit]:
-    """Limits as `--limit` has them: `ip 200/60s [kind] [name=value]...`. Raises InputError."""
-    return [_written(text) for text in texts]
-
-
-def _a_second(text: str) -> str:
-    """The rate of a limiter that only counts whole tokens a second."""
-    rate = parse_rate(text)
-    if rate.period_s != 1 or rate.count != int(rate.count):
-        raise ValueError(f"must be a whole number a second for spring_redis, got {text}")
-    return str(int(rate.count))
-
-
-def _written(text: str) -> Limit:
-    words = text.split()
-    if len(words) < 2 or words[0] not in KEYS:
-        raise InputError(
-            f"--limit: must be 'user|ip|global RATE [KIND]', got {shown(text)}. Write e.g. --limit 'ip 200/60s'."
-        )
-    plain = [word for word in words[2:] if "=" not in word]
-    more = dict(word.split("=", 1) for word in words[2:] if "=" in word)
-    kind = plain[0] if plain else "bucket4j_greedy"
-    if len(plain) > 1:
-        raise InputError(f"--limit: must have one kind at most, got {shown(' '.join(plain))}. Leave one.")
-    given: dict[str, Any] = {"key": words[0], **more}
-    try:
-        if kind == "limit_req":
-            return limit_of(text, LimitReqSpec.model_validate({**given, "rate": words[1]}))
-        value = {"limit": words[1]}
-        if kind == "spring_redis":
-            value = {"replenish_rate": _a_second(words[1]), "cache": "redis"}
-        elif kind.startswith("bucket4j"):
-            value = {"refill": words[1]}
-        return limit_of(text, TypeAdapter(LimiterSpec).validate_python({**given, "kind": kind, **value}))
-    except ValueError as error:
-        if not isinstance(error, ValidationError):
-            raise InputError(f"--limit: {str(error).rstrip('.')}. (--limit {shown(text)})") from None
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != kind)
-        said = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
-        said = said[:1].lower() + said[1:]
-        raise InputError(f"--limit: {where + ': ' if where else ''}{said}. (--limit {shown(text)})") from None

@@ -281,6 +281,8 @@ def _limit(each: Mapping[str, Any]) -> Iterator[RenderableType]:
         worst = [f"{entry['name']} ({as_count(entry['refused'])})" for entry in each["worst"]]
         if worst:
             yield Indented(Flow(worst, "most:", style="dim"))
+    if each["one_in"] > 1:
+        yield Indented(Text(f"as far as one {whose} in {each['one_in']} tells, chosen by a hash", style="dim"))
     if each["unknown"]:
         yield Indented(
             Text(f"{as_count(each['unknown'])} requests name no {whose}: it is not asked about", style="dim")

@@ -18,7 +18,7 @@ from experiments.logs.batch import batch_of
 from experiments.shapes.fitted import fitted_section
 from experiments.traffic.counts import WIDTHS_NS, Counts
 from experiments.traffic.histogram import Histogram
-from experiments.traffic.limits import limits_written
+from experiments.traffic.limit_words import limits_written
 from experiments.traffic.measure import measure
 from experiments.traffic.order import Sorter
 from experiments.traffic.page import page

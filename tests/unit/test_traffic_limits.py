@@ -14,7 +14,8 @@ from experiments.errors import InputError
 from experiments.logs.batch import batch_of
 from experiments.logs.names import Names
 from experiments.traffic.counts import SECOND_NS
-from experiments.traffic.limits import GUIDE, Limit, limits_of, limits_written
+from experiments.traffic.limit_words import GUIDE, limits_written
+from experiments.traffic.limits import Limit, limits_of
 from experiments.traffic.order import Ordered
 from models.outcomes import RateLimited
 from models.request import Request
@@ -138,12 +139,17 @@ def test_the_limits_of_a_scenario_are_the_guides() -> None:
     ("text", "complaint"),
     [
         ("", "must be 'user|ip|global RATE"),
-        ("host 1/s", "must be 'user|ip|global RATE"),
-        ("ip ten", "--limit: refill: "),
-        ("ip 1.5/s", "whole number of tokens"),
-        ("ip 1/s leaky", "--limit: "),
+        ("host 1/s", "must begin with one of user, ip, global, got 'host'. Keys: user, ip, global."),
+        ("ips 1/s", "got 'ips'. Did you mean ip? (--limit 'ips 1/s')"),
+        ("ip ten", "--limit: must be a rate such as 100/60s or 700/s, got ten."),
+        ("ip 1/60x", "--limit: must be a rate such as 100/60s or 700/s, got 1/60x."),
+        ("ip 1.5/s", "--limit: refill: must be a whole number of tokens"),
+        ("ip 1/s leaky", "--limit: must be of a known kind, got 'leaky'. Kinds: bucket4j_greedy, "),
+        ("ip 1/s limitreq", "got 'limitreq'. Did you mean limit_req? (--limit 'ip 1/s limitreq')"),
         ("ip 1/s sliding_log fixed_window", "one kind at most"),
-        ("ip 1/s limit_req bust=2", "bust"),
+        ("ip 1/s limit_req brust=2", "--limit: brust: must be a known key, got 'brust'. Did you mean burst?"),
+        ("ip 1/s limit_req burst=x", "--limit: burst: must be a whole number, got 'x'"),
+        ("ip 9000000/d sliding_log", "sliding_log: must have a limit of at most 2097152"),
         ("ip 1/h limit_req", "per second or per minute"),
         ("ip 1/m spring_redis", "a whole number a second"),
         ("ip 0/s spring_redis", "replenish_rate: "),
@@ -154,3 +160,34 @@ def test_what_is_no_limit_is_refused_in_a_line(text: str, complaint: str) -> Non
         limits_written([text])
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("IP 5/2s", "ip 5/2s"), ("ip 5 / 2s", "ip 5/2s"), ("ip 5/2s burst=9", "ip 5/2s bucket4j_greedy capacity=9"),
+        ("user 5/s spring_redis burst=9", "user 5/s spring_redis burst_capacity=9"),
+    ],
+)  # fmt: skip
+def test_what_people_write_for_the_same(text: str, other: str) -> None:
+    assert limits_written([text])[0].words == limits_written([other])[0].words
+
+
+@pytest.mark.parametrize("kind", ["bucket4j_greedy", "bucket4j_intervally", "sliding_log", "spring_redis"])
+def test_of_very_many_keys_a_part_is_asked_about(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    at_s, ip = np.sort(rng.uniform(0, 300, 60_000)), rng.integers(0, 4000, 60_000)
+    text = f"ip 1/s {kind} burst=1" if kind == "spring_redis" else f"ip 8/300s {kind}"
+    (exact,), (part,) = limits_written([text]), limits_written([text])
+    part._most = 500
+    for begin in range(0, 60_000, 5_000):
+        found = ordered(at_s[begin : begin + 5_000], ip[begin : begin + 5_000])
+        exact.judge(found)
+        part.judge(found)
+        assert part._books.size() <= 500
+    whole, sample = exact.as_dict(Names()), part.as_dict(Names())
+    assert (whole["one_in"], whole["asked"]) == (1, 60_000)
+    assert sample["one_in"] > 1
+    assert sample["asked"] * sample["one_in"] == pytest.approx(60_000, rel=0.15)
+    assert sample["refused_share"] == pytest.approx(whole["refused_share"], rel=0.1)
+    assert all(exact.by_key[key] == count for key, count in part.by_key.items()), "whole keys, with all of theirs"

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from experiments.logs import read_logs
-from experiments.traffic.limits import limits_written
+from experiments.traffic.limit_words import limits_written
 from experiments.traffic.measure import Measured, iso, measure
 from experiments.traffic.page import page
 from experiments.traffic.report import render
