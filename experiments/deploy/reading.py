@@ -17,13 +17,13 @@ from pathlib import Path
 
 from experiments.deploy import postgresql_conf, redis_conf
 from experiments.deploy.containers import Given, read_compose, read_variables, units_of
-from experiments.deploy.deployment import Deployment, first_place, settle_roles
+from experiments.deploy.deployment import Deployment, settle_roles
 from experiments.deploy.fact import Fact
 from experiments.deploy.jvm_options import properties_of, read_jvm
 from experiments.deploy.kubernetes import is_manifest, read_manifests
-from experiments.deploy.nginx import Hosts, read_nginx
 from experiments.deploy.postgres_standby import standby_of
 from experiments.deploy.prometheus import kind_of_file, read_monitoring
+from experiments.deploy.proxies import read_proxies
 from experiments.deploy.setting import Ledger
 from experiments.deploy.source import Folder
 from experiments.deploy.spring import read_spring
@@ -33,7 +33,6 @@ from experiments.errors import InputError
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 YAML = (".yml", ".yaml")
 SPRING_NAMES = ("application.yml", "application.yaml", "application.properties", "bootstrap.yml")
-NGINX_MAIN = "/etc/nginx/nginx.conf"
 _NOT_SETTINGS = (".md", ".sh", ".sql", ".java", ".xml", ".gradle", ".py", ".js", ".ts", ".html", ".css", ".png", ".jpg",
                  ".svg", ".txt", ".lock", ".json", ".jar", ".class", ".gitignore", ".dockerignore", ".patch",
                  ".log")  # fmt: skip
@@ -64,7 +63,7 @@ def read_deployment(
         deployment.project = str(project.value) if project is not None else deployment.project
     manifests = [] if deployment.units else list(_manifests(deployment, files))
     inner = read_manifests(deployment, manifests)
-    _read_nginx(deployment, files)
+    read_proxies(deployment, files)
     _read_springs(deployment, [file for file in files if file not in set(manifests)])
     _read_jvms(deployment)
     settle_roles(deployment, said)
@@ -149,82 +148,11 @@ def _looks_like_compose(deployment: Deployment, file: str) -> bool:
     return has_services and re.search(r"(?m)^\s+(?:image|build):", text) is not None
 
 
-def _read_nginx(deployment: Deployment, files: Sequence[str]) -> None:
-    replicas = {unit.name: unit.replicas for unit in deployment.units if unit.role in ("service", "gateway")}
-    aliases = {alias: unit.name for unit in deployment.units for alias in unit.aliases}
-    hosts = Hosts(replicas, deployment.project or None, aliases)
-    for unit in list(deployment.of_role("load_balancer")):
-        entry, is_main = _nginx_entry(deployment, unit)
-        if entry is None:
-            unit.role, unit.why = "background", "an nginx without a configuration here"
-            continue
-        try:
-            reading = read_nginx(
-                deployment.folder,
-                entry,
-                deployment.ledger,
-                name=unit.name,
-                hosts=hosts,
-                is_main=is_main,
-                mounts=unit.mounts,
-                image=unit.image_setting,
-            )
-        except InputError as error:
-            deployment.ledger.problem(first_place(entry), error.lines[0])
-            unit.role, unit.why = "background", "an nginx whose configuration cannot be read"
-            continue
-        for name in reading.files:
-            deployment.files[name] = "nginx"
-        if not reading.locations:
-            unit.role, unit.why = "background", "an nginx that passes nothing on to a service"
-            continue
-        deployment.nginxes[unit.name] = reading
-        deployment.facts += reading.facts
-    if not deployment.units:
-        for file in files:
-            if file.endswith(".conf") and "server" in _text(deployment, file) and "{" in _text(deployment, file):
-                _loose_nginx(deployment, file, hosts)
-
-
-def _loose_nginx(deployment: Deployment, file: str, hosts: Hosts) -> None:
-    """An nginx.conf without anything it leads to: read for what is wrong with it."""
-    try:
-        reading = read_nginx(deployment.folder, file, deployment.ledger, hosts=hosts)
-        for name in reading.files:
-            deployment.files[name] = "nginx"
-    except InputError as error:
-        deployment.ledger.problem(first_place(file), error.lines[0])
-
-
 def _text(deployment: Deployment, file: str) -> str:
     try:
         return deployment.folder.read(file).text
     except InputError:
         return ""
-
-
-def _nginx_entry(deployment: Deployment, unit: Unit) -> tuple[str | None, bool]:
-    """The file that is nginx.conf, else the first that it includes."""
-    if unit.mounts.get(NGINX_MAIN) in deployment.folder:
-        return unit.mounts[NGINX_MAIN], True
-    for container, name in sorted(unit.mounts.items()):
-        if not container.startswith("/etc/nginx"):
-            continue
-        if name in deployment.folder:
-            if name.endswith(".conf") or container.endswith(".conf"):
-                return name, False
-            continue
-        inside = [file for file in deployment.folder.files() if file.startswith(f"{name}/") and file.endswith(".conf")]
-        main = f"{name}/nginx.conf"
-        if main in inside and container.rstrip("/") == "/etc/nginx":
-            return main, True
-        if inside:
-            return inside[0], False
-    for folder in (unit.builds_from, unit.name):
-        for name in ("nginx.conf", "default.conf"):
-            if folder and f"{folder}/{name}" in deployment.folder:
-                return f"{folder}/{name}", name == "nginx.conf"
-    return None, False
 
 
 def _read_springs(deployment: Deployment, files: Sequence[str]) -> None:

@@ -57,6 +57,11 @@ class Ledger:
             if why:
                 self.without_effect[key] = why
 
+    def leave(self, files: Collection[str]) -> None:
+        """What stands in these files has become part of nothing."""
+        for key in [key for key in self.modelled if key[0].file in files]:
+            del self.modelled[key]
+
     def restore(self) -> None:
         """Another scenario is made of the same files: what has no room in it is found out anew."""
         for key, setting in self._withdrawn.items():

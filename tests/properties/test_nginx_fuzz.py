@@ -138,7 +138,7 @@ def test_hostile_files_end(name: str) -> None:
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=2),
     st.integers(0, 5),
-    st.integers(0, 100),
+    st.integers(1, 100),
     st.sampled_from(["1s", "250ms", "90s", "2m", "1h"]),
 )
 def test_what_is_written_is_read_again(weights: list[int], fails: int, count: int, limit: str) -> None:

@@ -18,7 +18,7 @@ def test_times(text: str) -> None:
     assert values.write_duration(values.duration(text), text) == text
 
 
-@pytest.mark.parametrize("text", ["", "s", "1.5s", "30s1m", "-1", "1x", "1s 1s", "9" * 40])
+@pytest.mark.parametrize("text", ["", "s", "1.5s", "1M", "1y", "30s1m", "-1", "1x", "1s 1s", "9" * 40])
 def test_no_times(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         values.milliseconds(text)
@@ -44,13 +44,20 @@ def test_times_nginx_cannot_hold() -> None:
 
 
 def test_sizes_and_rates() -> None:
-    assert [values.size(text) for text in ("10m", "512k", "64K", "1g", "4096")] == ["10M", "512K", "64K", "1G", "4K"]
-    assert [values.write_size(value, "1m") for value in ("10M", "64K", "1M", "100B")] == ["10m", "64k", "1m", "100"]
-    assert [values.rate(text) for text in ("10r/s", "30r/m")] == ["10/s", "30/m"]
+    assert [values.size(text) for text in ("10m", "512k", "64K", "32768")] == ["10M", "512K", "64K", "32K"]
+    assert [values.write_size(value, "1m") for value in ("10M", "64K", "1M", "1G", "33001B")] == [
+        "10m", "64k", "1m", "1024m", "33001",
+    ]  # fmt: skip
+    assert [values.rate(text) for text in ("10r/s", "30r/m", "10")] == ["10/s", "30/m", "10/s"]
+    for bad in ("1g", "16k", "100B"):
+        with pytest.raises(ValueError, match="must be"):
+            values.size(bad)
+    with pytest.raises(ValueError, match="at least 32k"):
+        values.write_size("16K", "1m")
     assert [values.write_rate(value, "10r/s") for value in ("10/s", "5/s", "90/m", "100/60s", "0.5/s")] == [
         "10r/s", "5r/s", "90r/m", "100r/m", "30r/m",
     ]  # fmt: skip
-    for bad in ("10", "10r/h", "0r/s", "1.5r/s"):
+    for bad in ("10r/h", "0r/s", "1.5r/s"):
         with pytest.raises(ValueError, match="rate"):
             values.rate(bad)
     with pytest.raises(ValueError, match="whole requests"):

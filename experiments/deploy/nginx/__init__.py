@@ -7,7 +7,8 @@ is empty as long as the value is nginx's default, and several such places may co
 """
 
 from experiments.deploy.nginx.hosts import Hosts
+from experiments.deploy.nginx.loading import globs
 from experiments.deploy.nginx.locations import Location
 from experiments.deploy.nginx.reading import NginxReading, read_nginx
 
-__all__ = ["Hosts", "Location", "NginxReading", "read_nginx"]
+__all__ = ["Hosts", "Location", "NginxReading", "globs", "read_nginx"]

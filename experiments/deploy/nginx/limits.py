@@ -109,7 +109,7 @@ def _key_and_size(book: Book, at: tuple[str, ...], zone: Zone) -> None:
     try:
         size = values.size(text)
     except ValueError as error:
-        book.problem(place, f"zone {zone.name}: {error}, got '{text}'.")
+        book.problem(place, f"zone {zone.name}: {error}, got '{text}'. nginx would not start.")
         return
     book.fact_at((*at, "zone"), size, place, partial(_again_size, text))
 
@@ -125,7 +125,7 @@ def _burst(book: Book, at: tuple[str, ...], directive: Directive, parameters: di
         if name in parameters:
             text, place = parameters[name]
             try:
-                book.fact_at((*at, name), values.whole(text), place, values.whole_again(text))
+                book.fact_at((*at, name), values.positive(text), place, values.positive_again(text))
             except ValueError as error:
                 book.problem(place, f"{name}: {error}, got '{text}'. nginx would not start.")
         elif name == "burst":
@@ -150,12 +150,12 @@ def read_connection_limits(book: Book, locations: list[Location]) -> None:
             continue
         at, word = ("limit_conn", zone.name), directive.args[1]
         try:
-            count = values.whole(word.text)
+            count = values.positive(word.text)
         except ValueError as error:
             book.leave(directive, f"limit_conn: {error}, got '{word.text}'. nginx would not start.")
             continue
         book.models(directive)
-        book.fact_at((*at, "connections"), count, place_of_word(directive.file, word), values.whole_again(word.text))
+        book.fact_at((*at, "connections"), count, place_of_word(directive.file, word), values.positive_again(word.text))
         _key_and_size(book, at, zone)
     _status(book, "limit_conn", locations)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossplane.analyzer import analyze, enter_block_ctx
@@ -60,11 +60,13 @@ class _Loader:
 
 
 def load(
-    folder: Folder, entry: str, ledger: Ledger, is_main: bool | None = None, mounts: Mapping[str, str] | None = None
-) -> Loaded:
+    folder: Folder, entry: str, ledger: Ledger, is_main: bool | None = None, mounts: Mapping[str, str] | None = None,
+    beside: Sequence[str] = (),
+) -> Loaded:  # fmt: skip
     """Read `entry` and what it includes. `is_main`: whether it is nginx.conf itself, or None where nobody knows.
 
-    `mounts`: where in the container a file of the folder stands. Raises InputError where `entry` cannot be read.
+    `mounts`: where in the container a file of the folder stands. `beside`: files that the same http block includes
+    after it. Raises InputError where `entry` cannot be read.
     """
     loader = _Loader(folder, ledger, mounts or {}, posixpath.dirname(entry))
     text = folder.read(entry).text
@@ -76,8 +78,10 @@ def load(
     loader.texts[entry] = text
     loader.texts[outer(entry)] = folder.read(outer(entry)).text
     context = _context(top, entry, ledger, is_main)
-    loaded = Loaded(_accepted(loader, top, context, (entry,)), context, loader.files, loader.texts)
-    return loaded
+    directives = _accepted(loader, top, context, (entry,))
+    for name in beside if context else ():
+        directives += _beside(loader, name, context)
+    return Loaded(directives, context, loader.files, loader.texts)
 
 
 def _context(top: list[Directive], entry: str, ledger: Ledger, is_main: bool | None) -> Context:
@@ -165,6 +169,21 @@ def _included(loader: _Loader, directive: Directive, context: Context, chain: tu
 
 
 def _one(loader: _Loader, at: Directive, name: str, context: Context, chain: tuple[str, ...]) -> list[Directive]:
+    directives = _parsed(loader, name, place_of(at))
+    for directive in directives:
+        directive.outer = at.outer
+    return _accepted(loader, directives, context, (*chain, name))
+
+
+def _beside(loader: _Loader, name: str, context: Context) -> list[Directive]:
+    """A further file of the http block, included by the image's own nginx.conf."""
+    if name in loader.files:
+        return []
+    return _accepted(loader, _parsed(loader, name, Place(name, 1, 0, 0)), context, (name,))
+
+
+def _parsed(loader: _Loader, name: str, place: Place) -> list[Directive]:
+    """What stands in a file; nothing where it cannot be read, which is reported."""
     try:
         text = loader.folder.read(name).text
         directives = directives_of(text, name)
@@ -172,51 +191,50 @@ def _one(loader: _Loader, at: Directive, name: str, context: Context, chain: tup
         loader.ledger.problem(Place(name, error.line, error.start, error.start), f"{error.what}. It is left out.")
         return []
     except InputError as error:
-        loader.ledger.problem(place_of(at), f"cannot include {name}: {error.lines[0]}")
+        loader.ledger.problem(place, f"cannot include {name}: {error.lines[0]}")
         return []
     if name not in loader.files:
         loader.files.append(name)
     loader.texts[name] = text
     loader.texts[outer(name)] = loader.folder.read(outer(name)).text
-    for directive in directives:
-        directive.outer = at.outer
-    return _accepted(loader, directives, context, (*chain, name))
+    return directives
 
 
 def _names(loader: _Loader, pattern: str) -> Iterator[str]:
     """Files of the folder that an include names, in nginx's order. Never one outside."""
     inside = _inside(loader, pattern)
     if any(letter in inside for letter in "*?["):
-        head = posixpath.dirname(inside)
-        known = {_container_path(container): name for container, name in loader.mounts.items()}
-        matching = {name for container, name in known.items() if fnmatch.fnmatchcase(container, pattern)}
-        matching |= {
-            name for name in loader.known
-            if posixpath.dirname(name) == head and fnmatch.fnmatchcase(name, inside)
-        }  # fmt: skip
-        yield from sorted(matching)
+        whole = pattern if pattern.startswith("/") else NGINX + pattern
+        matching = {posixpath.basename(name): name for name in sorted(loader.known) if globs(inside, name)}
+        for container, name in loader.mounts.items():
+            if globs(whole, posixpath.normpath(container)):
+                matching[posixpath.basename(container)] = name
+        yield from (name for _, name in sorted(matching.items()) if name in loader.known)
         return
     if inside in loader.known:
         yield inside
 
 
+def globs(pattern: str, name: str) -> bool:
+    """Whether a name fits a pattern as glob(3) has it: * neither passes a / nor takes in hidden files."""
+    wanted, parts = pattern.split("/"), name.split("/")
+    return len(wanted) == len(parts) and all(
+        fnmatch.fnmatchcase(part, one) and (one.startswith(".") or not part.startswith("."))
+        for one, part in zip(wanted, parts, strict=True)
+    )
+
+
 def _inside(loader: _Loader, pattern: str) -> str:
     """The name inside the folder that a name in the configuration stands for."""
-    if not pattern.startswith("/"):
-        in_container = NGINX + pattern
-        if in_container in loader.mounts:
-            return loader.mounts[in_container]
-        return posixpath.normpath(posixpath.join(loader.home, pattern))
-    if pattern in loader.mounts:
-        return loader.mounts[pattern]
-    for container, name in loader.mounts.items():
+    whole = pattern if pattern.startswith("/") else NGINX + pattern
+    if whole in loader.mounts:
+        return loader.mounts[whole]
+    for container, name in sorted(loader.mounts.items(), key=lambda one: len(one[0]), reverse=True):
         prefix = container.rstrip("/") + "/"
-        if pattern.startswith(prefix):
-            return posixpath.normpath(posixpath.join(name, pattern[len(prefix) :]))
+        if whole.startswith(prefix):
+            return posixpath.normpath(posixpath.join(name, whole[len(prefix) :]))
+    if not pattern.startswith("/"):
+        return posixpath.normpath(posixpath.join(loader.home, pattern))
     if pattern.startswith(NGINX):
         return posixpath.normpath(posixpath.join(loader.home, pattern[len(NGINX) :]))
     return posixpath.normpath(pattern.lstrip("/"))
-
-
-def _container_path(path: str) -> str:
-    return posixpath.normpath(path)

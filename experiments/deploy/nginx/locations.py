@@ -103,7 +103,8 @@ def _location(
         return None
     if match[1] == "https":
         book.problem(place_of(target), "proxy_pass https: what TLS to the server costs is not modelled.")
-    upstream = upstreams.get(match[2]) or _direct(book, target, match[2], upstreams, hosts)
+    default_port = 443 if match[1] == "https" else 80
+    upstream = upstreams.get(match[2]) or _direct(book, target, match[2], default_port, upstreams, hosts)
     if upstream is None:
         book.leave(target, f"proxy_pass {url}: {match[2]} is no upstream and no service of this deployment.")
         return None
@@ -116,10 +117,10 @@ def _location(
 
 
 def _direct(
-    book: Book, target: Directive, address: str, upstreams: dict[str, Upstream], hosts: Hosts
+    book: Book, target: Directive, address: str, default_port: int, upstreams: dict[str, Upstream], hosts: Hosts
 ) -> Upstream | None:
     """A service that proxy_pass names itself: its containers in turn, as DNS gives them when nginx starts."""
-    host, port = host_and_port(address)
+    host, port = host_and_port(address, default_port)
     found = hosts.find(host)
     if found is None:
         return None

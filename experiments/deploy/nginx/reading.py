@@ -9,7 +9,7 @@ Checked  tests/unit/test_deploy_nginx.py, tests/properties/test_nginx_fuzz.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -51,16 +51,17 @@ class NginxReading:
 def read_nginx(
     folder: Folder, entry: str, ledger: Ledger, *, name: str = "nginx", hosts: Hosts | None = None,
     is_main: bool | None = None, mounts: Mapping[str, str] | None = None, cores: int | None = None,
-    image: Setting | None = None,
+    image: Setting | None = None, beside: Sequence[str] = (),
 ) -> NginxReading:  # fmt: skip
     """Read `entry` and what it includes.
 
     `name`: the load balancer in the scenario. `hosts`: the deployment's services. `is_main`: whether the file is
     mounted as /etc/nginx/nginx.conf; None where nobody knows. `mounts`: files of the folder by where they are mounted.
-    `cores`: CPUs that nginx sees, for `worker_processes auto`. `image`: the container's, which may
-    tell the release. Raises InputError where `entry` cannot be read.
+    `cores`: CPUs that nginx sees, for `worker_processes auto`. `image`: the container's, which may tell
+    the release. `beside`: files of conf.d that are included after `entry`. Raises InputError where `entry` cannot be
+    read.
     """
-    loaded = load(folder, entry, ledger, is_main, mounts)
+    loaded = load(folder, entry, ledger, is_main, mounts, beside)
     book = Book(loaded, ledger, ("load_balancers", name))
     hosts = hosts or Hosts()
     is_fragment = loaded.context == ("http",)

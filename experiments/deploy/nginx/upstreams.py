@@ -73,7 +73,7 @@ def _facts(book: Book, upstream: Upstream, hosts: Hosts) -> None:
     _balancing(book, upstream, at)
     put_weights(book, upstream, at, hosts)
     _shared(book, upstream, at, "max_fails", 1, values.whole, values.write_whole)
-    _shared(book, upstream, at, "fail_timeout", "10s", _whole_seconds, _write_seconds)
+    _shared(book, upstream, at, "fail_timeout", "10s", values.whole_seconds, _write_seconds)
     _shared(book, upstream, at, "max_conns", 0, values.whole, values.write_whole)
     _kept(book, upstream, at)
     zone = last(upstream.directive.block, "zone")
@@ -82,12 +82,6 @@ def _facts(book: Book, upstream: Upstream, hosts: Hosts) -> None:
     if any(server.port != upstream.servers[0].port for server in upstream.servers):
         book.problem(place_of(upstream.directive), f"upstream {upstream.name}: its servers have different ports.")
     book.fact_at((*at, "port"), upstream.servers[0].port, place, None, "Part of the servers' names.")
-
-
-def _whole_seconds(text: str) -> str:
-    if values.milliseconds(text) % 1000:
-        raise ValueError("must be whole seconds")
-    return values.duration(text)
 
 
 def _write_seconds(value: object, before: str) -> str:
@@ -168,7 +162,7 @@ def _kept(book: Book, upstream: Upstream, at: tuple[str, ...]) -> None:
     """Connections that are kept to the servers: the time limits of the upstream's own level."""
     assert upstream.directive is not None
     rules: dict[str, tuple[Callable[[str], object], Callable[[object, str], str]]] = {
-        "keepalive": (values.whole, values.write_whole),
+        "keepalive": (values.positive, values.write_positive),
         "keepalive_requests": (values.whole, values.write_whole),
         "keepalive_timeout": (values.duration, values.write_duration),
         "keepalive_time": (values.duration, values.write_duration),

@@ -1,8 +1,9 @@
 """Durations, sizes and rates as nginx writes them, and back into the way they were written.
 
-Models   A time is a bare number of seconds or parts with units, the larger first (`1m 30s`, `500ms`); a size has one of
-         k, m, g, binary. What is written anew keeps the unit of what stood there, where it can.
-Source   nginx 1.22, src/core/ngx_parse.c
+Models   A time is a bare number of seconds or parts with units, the larger first (`1m 30s`, `500ms`); where it counts
+         milliseconds nginx knows no months (`1M`) and years, where it counts seconds no milliseconds. A size has k or
+         m, binary. What is written anew keeps the unit of what stood there, where it can.
+Source   nginx 1.22, src/core/ngx_parse.c (ngx_parse_time, ngx_parse_size), ngx_http_limit_req_module.c
 Checked  tests/unit/test_deploy_nginx_values.py
 """
 
@@ -19,14 +20,26 @@ _UNITS_MS = {
     "ms": 1,
 }  # fmt: skip
 _PART = re.compile(r"([0-9]{1,15})(ms|[yMwdhms]?) *")
-_SIZE = re.compile(r"([0-9]{1,15})([kKmMgG]?)")
-_RATE = re.compile(r"([0-9]{1,9})r/([sm])")
-_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,15})([kKmM]?)")
+_RATE = re.compile(r"([0-9]{1,9})(?:r/([sm]))?")
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20}
+LEAST_ZONE_BYTES = 8 * 4096
 
 
 def milliseconds(text: str) -> int:
-    """A time, in whole milliseconds. Raises ValueError."""
-    total, at, smallest = 0, 0, 10**15
+    """A time that nginx counts in milliseconds. Raises ValueError."""
+    return _time(text, _UNITS_MS["w"])
+
+
+def whole_seconds(text: str) -> str:
+    """A time that nginx counts in seconds, in the scenario's words. Raises ValueError."""
+    if "ms" in text:
+        raise ValueError("must be whole seconds")
+    return _in_scenario(text, _time(text, _UNITS_MS["y"]) / 1000)
+
+
+def _time(text: str, largest_ms: int) -> int:
+    total, at, smallest = 0, 0, largest_ms + 1
     while at < len(text) or not text:
         part = _PART.match(text, at)
         unit_ms = _UNITS_MS[part[2] or "s"] if part else 0
@@ -39,7 +52,10 @@ def milliseconds(text: str) -> int:
 
 def duration(text: str) -> str:
     """A time in the scenario's words, as it is written where those are the same. Raises ValueError."""
-    duration_s = milliseconds(text) / 1000
+    return _in_scenario(text, milliseconds(text) / 1000)
+
+
+def _in_scenario(text: str, duration_s: float) -> str:
     try:
         return text if not text.isdecimal() and parse_duration(text) == duration_s else format_duration(duration_s)
     except ValueError:
@@ -47,19 +63,22 @@ def duration(text: str) -> str:
 
 
 def size(text: str) -> str:
-    """A size in the scenario's words. Raises ValueError."""
+    """The size of a zone in the scenario's words. Raises ValueError."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError("must be a size such as 10m or 512k")
-    return format_size(int(match[1]) * _BYTES[match[2].lower()])
+    size_bytes = int(match[1]) * _BYTES[match[2].lower()]
+    if size_bytes < LEAST_ZONE_BYTES:
+        raise ValueError("must be at least 32k")
+    return format_size(size_bytes)
 
 
 def rate(text: str) -> str:
-    """A rate in the scenario's words: 10r/s is 10/s. Raises ValueError."""
+    """A rate in the scenario's words: 10r/s is 10/s, and so is a bare 10. Raises ValueError."""
     match = _RATE.fullmatch(text)
     if match is None or int(match[1]) < 1:
         raise ValueError("must be a rate such as 10r/s or 30r/m")
-    return f"{int(match[1])}/{match[2]}"
+    return f"{int(match[1])}/{match[2] or 's'}"
 
 
 def whole(text: str) -> int:
@@ -69,13 +88,21 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """A count that must not be 0. Raises ValueError."""
+    count = whole(text)
+    if count < 1:
+        raise ValueError("must be at least 1")
+    return count
+
+
 def write_duration(value: object, before: str, least_ms: int = 1) -> str:
     """A time of the scenario as nginx would read it, in the unit that stood there where that is exact."""
     exact_ms = Fraction(repr(parse_duration(value))) * 1000
     if exact_ms.denominator != 1 or exact_ms % least_ms:
         raise ValueError(f"nginx counts whole {'seconds' if least_ms == 1000 else 'milliseconds'} here")
     written = int(exact_ms)
-    if before and written == milliseconds(before):
+    if before and written == _time(before, _UNITS_MS["y"]):
         return before
     unit = _last_unit(before)
     if written % _UNITS_MS[unit or "s"] == 0:
@@ -91,9 +118,14 @@ def _last_unit(text: str) -> str:
 def write_size(value: object, before: str) -> str:
     """A size of the scenario in nginx's letters."""
     size_bytes = parse_size(value)
+    if size_bytes < LEAST_ZONE_BYTES:
+        raise ValueError("must be at least 32k, as nginx has it")
     if before and format_size(size_bytes) == size(before):
         return before
-    return format_size(size_bytes).rstrip("B").lower()
+    for unit in ("m", "k", ""):
+        if size_bytes % _BYTES[unit] == 0:
+            return f"{size_bytes // _BYTES[unit]}{unit}"
+    raise AssertionError("any size is a whole number of bytes")
 
 
 def write_rate(value: object, before: str) -> str:
@@ -121,3 +153,16 @@ def write_whole(value: object, before: str = "") -> str:
 def whole_again(before: str) -> Callable[[object], str]:
     """How a count is written where one stands."""
     return lambda value: write_whole(value, before)
+
+
+def write_positive(value: object, before: str = "") -> str:
+    """A count that nginx refuses where it is 0."""
+    text = write_whole(value, before)
+    if int(text) < 1:
+        raise ValueError("must be at least 1, as nginx has it: take it away instead")
+    return text
+
+
+def positive_again(before: str) -> Callable[[object], str]:
+    """How a count is written where one stands that must not be 0."""
+    return lambda value: write_positive(value, before)
