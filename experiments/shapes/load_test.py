@@ -8,7 +8,7 @@ from typing import Final
 from experiments.errors import InputError
 from experiments.shapes.curve import Load
 from experiments.shapes.literals import MOST_BYTES
-from experiments.shapes.read_k6 import is_k6, read_k6
+from experiments.shapes.read_k6 import is_k6, notes_of, read_k6
 from experiments.shapes.read_locust import Waiting, read_locust
 from experiments.shapes.section import Section, rate_text, shape_of
 from sim.quantities import format_duration
@@ -33,14 +33,14 @@ def read_load_test(name: str) -> tuple[Section, Load]:
     text = _text(name)
     if name.lower().endswith(".py"):
         load, waiting = read_locust(text, name)
-        what = "Locust"
+        what, notes = "Locust", []
     else:
         load, pause_s = read_k6(text, name)
         waiting = None if pause_s is None else Waiting(pause_s, pause_s)
-        what = "k6"
+        what, notes = "k6", notes_of(text)
     if not load.peak or not load.ends_s:
         raise InputError(f"{name}: must have a load above 0 for some time, got none. Raise a target.")
-    section = Section(f"The load of {name}, for {what}.", duration_s=load.ends_s)
+    section = Section(f"The load of {name}, for {what}.", notes=notes, duration_s=load.ends_s)
     if load.kind == "open":
         section.say("open.rate", rate_text(load.peak), "file", name, "at its highest")
     else:

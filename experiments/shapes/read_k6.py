@@ -1,9 +1,12 @@
 """The stages of a k6 script or options file, as the traffic of a scenario. The script is read, never run.
 
-Models   Executors of virtual users (constant-vus, ramping-vus, and the stages or vus of the options themselves) are
-         closed users, those of arrival rates are open arrivals. Several at once add up, each from its startTime.
-Source   k6 0.49: options, executors and their defaults; durations as Go writes them, or whole milliseconds.
-Omits    Executors of iterations, whose load depends on the answers; what the script asks for.
+Models   Executors of virtual users (constant-vus, ramping-vus, and the stages or duration of the options themselves)
+         are closed users, those of arrival rates are open arrivals. Several at once add up, each from its startTime;
+         before that and between them there is no load. A stage of no duration is a jump. An iteration is a request.
+Source   k6 0.49 to 2.3: options, executors and their defaults (startVUs and vus 1, startRate 0, timeUnit 1s, startTime
+         0s); durations as Go writes them, days too, or milliseconds as numbers or texts.
+Omits    Executors of iterations, whose load depends on the answers, and externally-controlled; what the script asks
+         for; maxVUs, beyond which k6 leaves iterations out, which is said; iterations that gracefulStop lets end.
 Checked  tests/unit/test_read_k6.py, tests/properties/test_load_tests.py
 """
 
@@ -25,6 +28,13 @@ _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SLEEP: Final = re.compile(r"\bsleep\(\s*([0-9.]+)\s*\)")
 _ANY_SLEEP: Final = re.compile(r"\bsleep\(")
+_CALL: Final = re.compile(r"\bhttp\.(?:get|post|put|del|patch|head|options|request|asyncRequest|batch)\s*\(")
+_MS: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
+_OTHERS: Final = {
+    "externally-controlled": "What it does is said while it runs.",
+    "shared-iterations": "How long its load lasts depends on the answers.",
+    "per-vu-iterations": "How long its load lasts depends on the answers.",
+}
 
 Kind = Literal["open", "closed"]
 
@@ -46,8 +56,28 @@ def read_k6(text: str, name: str) -> tuple[Load, float | None]:
     kinds = {kind for kind, _ in curves}
     if len(kinds) > 1:
         raise InputError(f"{name}: must have arrival rates or virtual users, got both. Split it into two files.")
-    points = summed([points for _, points in curves]) if len(curves) > 1 else curves[0][1]
+    is_alone = len(curves) == 1 and not curves[0][1][0][0]
+    points = curves[0][1] if is_alone else summed([points for _, points in curves])
     return Load(next(iter(kinds)), tuple(points)), _pause(text)
+
+
+def notes_of(text: str) -> list[str]:
+    """What of a script that can be read is not in its load."""
+    options = _options(Literals(text))
+    scenarios = options.get("scenarios") if isinstance(options, dict) else None
+    found = []
+    calls = len(_CALL.findall(text))
+    if calls > 1:
+        found.append(f"An iteration is taken as one request; the script has {calls} calls: multiply if need be.")
+    most = [
+        users for each in (scenarios.values() if isinstance(scenarios, dict) else ()) if isinstance(each, dict)
+        and "arrival-rate" in str(each.get("executor"))
+        and isinstance(users := each.get("maxVUs", each.get("preAllocatedVUs")), int)
+    ]  # fmt: skip
+    if most:
+        said = f"k6 runs at most {sum(most)} iterations at once and leaves out the others"
+        found.append(f"{said}; here all of them come.")
+    return found
 
 
 def _options(literals: Literals) -> Any:
@@ -74,8 +104,10 @@ def _curves(options: Mapping[str, Any], name: str) -> Any:
     elif options.get("stages") is not None:
         start = _number(options.get("vus", 1), f"{name}: vus")
         yield "closed", points_of(start, _stages(options["stages"], f"{name}: stages", 1.0))
-    elif options.get("vus") is not None:
-        vus = _number(options["vus"], f"{name}: vus")
+    elif options.get("iterations") is not None:
+        yield _executor({"executor": "shared-iterations"}, name)
+    elif options.get("vus") is not None or options.get("duration") is not None:
+        vus = _number(options.get("vus", 1), f"{name}: vus")
         yield "closed", points_of(vus, [CurveStage(_duration(options.get("duration"), f"{name}: duration"), vus)])
 
 
@@ -102,7 +134,7 @@ def _executor(each: Mapping[str, Any], at: str) -> tuple[Kind, list[Point]]:
         return "open", _moved(points_of(start, _stages(each.get("stages"), f"{at}.stages", per)), begins_s)
     raise InputError(
         f"{at}.executor: must be constant-vus, ramping-vus, constant-arrival-rate or ramping-arrival-rate, got "
-        f"{_said(executor)}. The load of others depends on the answers."
+        f"{_said(executor)}. {_OTHERS.get(str(executor), 'k6 has no other that can be read.')}"
     )
 
 
@@ -137,8 +169,8 @@ def _duration(value: Any, at: str) -> float:
         parts = _PART.findall(value)
         if parts and "".join(number + unit for number, unit in parts) == value.strip():
             seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        elif value.strip() == "0":
-            seconds = 0.0
+        elif _MS.fullmatch(value.strip()):
+            seconds = float(value) / 1000
     if not 0 <= seconds <= LONGEST_S:
         raise InputError(f"{at}: must be a duration such as '1m30s', got {_said(value)}.")
     return seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.errors import InputError
-from experiments.shapes.read_k6 import is_k6, read_k6
+from experiments.shapes.read_k6 import is_k6, notes_of, read_k6
 
 RAMPING_VUS = """
 import http from 'k6/http';
@@ -120,3 +120,57 @@ def test_what_cannot_be_read_is_said_with_its_place(options: str, complaint: str
     with pytest.raises(InputError) as raised:
         read_k6(options, "a.js")
     assert complaint in str(raised.value)
+
+
+def test_what_begins_later_begins_later() -> None:
+    one = """export const options = { scenarios: { a: { executor: 'constant-arrival-rate', rate: 30, timeUnit: '1m',
+        duration: '2m', startTime: '30s', preAllocatedVUs: 2, maxVUs: 5 } } };"""
+    load, _ = read_k6(one, "a.js")
+    assert load.points == ((0, 0), (30, 0), (30, 0.5), (150, 0.5))
+    assert notes_of(one) == [
+        "k6 runs at most 5 iterations at once and leaves out the others; here all of them come."
+    ]  # fmt: skip
+
+
+def test_pauses_between_scenarios_and_jumps_stay() -> None:
+    text = """export const options = { scenarios: {
+      warm: { executor: 'constant-vus', vus: 10, duration: '1m', startTime: '30s' },
+      burst: { executor: 'ramping-vus', startVUs: 0, startTime: '3m', stages: [ { duration: '30s', target: 20 },
+        { duration: '0s', target: 50 }, { duration: 60000, target: 50 }, { duration: '0', target: 0 } ] } } };"""
+    load, _ = read_k6(text, "a.js")
+    assert load.points == (
+        (0, 0), (30, 0), (30, 10), (90, 10), (90, 0), (180, 0), (210, 20), (210, 50), (270, 50),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "points"),
+    [
+        ("{ duration: '30s' }", ((0, 1), (30, 1))),
+        ("{ duration: '1500', vus: 2 }", ((0, 2), (1.5, 2))),
+        ("{ stages: [ { duration: '1d', target: 5 } ] }", ((0, 1), (86_400, 5))),
+    ],
+)
+def test_shortcuts_have_the_defaults_of_their_executors(options: str, points: tuple[tuple[float, float], ...]) -> None:
+    assert read_k6(f"export const options = {options};", "a.js")[0].points == points
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("{ vus: 3, iterations: 10 }", "got 'shared-iterations'. How long its load lasts depends on the answers."),
+        ("{ scenarios: { a: { executor: 'per-vu-iterations' } } }", "depends on the answers."),
+        ("{ scenarios: { a: { executor: 'externally-controlled' } } }", "What it does is said while it runs."),
+        ("{ scenarios: { a: { executor: 'konstant-vus' } } }", "k6 has no other that can be read."),
+    ],
+)
+def test_executors_without_a_load_of_their_own_are_refused(options: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        read_k6(f"export const options = {options};", "a.js")
+
+
+def test_more_calls_than_one_are_said() -> None:
+    calls = "export default function () { http.get('a'); http.batch([['GET', 'b']]); }"
+    assert notes_of(f"export const options = {{ vus: 1, duration: '1s' }}; {calls}") == [
+        "An iteration is taken as one request; the script has 2 calls: multiply if need be."
+    ]
