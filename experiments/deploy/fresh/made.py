@@ -1,66 +1,129 @@
 """All files of a scenario, and assume.yaml with what they do not say: found by reading them back.
 
 Models   The files are written to a temporary folder and imported; what import does not read there as the scenario has
-         it goes into assume.yaml; what is still otherwise after that is told by path.
+         it goes into assume.yaml, defaults included that are others in a deployment than in a scenario; what is still
+         otherwise after that is told by path.
 Checked  tests/e2e/test_export_files.py
 """
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.deploy.assemble import Assembled, assemble
-from experiments.deploy.fresh import texts
+from experiments.deploy.fresh.alerts import rule_files
+from experiments.deploy.fresh.compose import compose
+from experiments.deploy.fresh.gateway import gateway_yaml
+from experiments.deploy.fresh.nginx import nginx_conf, nginx_name
+from experiments.deploy.fresh.places import place_of, why_not
+from experiments.deploy.fresh.resilience import KINDS
+from experiments.deploy.fresh.service import service_yaml
+from experiments.deploy.fresh.stores import (
+    REPLICATION,
+    postgres_name,
+    postgresql_conf,
+    redis_conf,
+    redis_name,
+    replication_script,
+)
+from experiments.deploy.fresh.words import Plan, dumped
 from experiments.deploy.reading import read_deployment
 from experiments.deploy.same import same
 from experiments.errors import InputError
 from experiments.files import cannot_write
-from experiments.scenario.document import Document, read_document
+from experiments.scenario.document import Document, leaves
 from experiments.scenario.load import Scenario, validate
-from experiments.scenario.paths import at_path, format_path
+from experiments.scenario.paths import at_path, format_path, heard, parse_path, spoken, step_names
 from models.system import SystemSpec
 
 ASSUME = "assume.yaml"
 PROJECT = "windtunnel"
 _TEXT = ("description", "not_modelled")
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Files by name, and the paths that import does not give back."""
+    """Files by name, and what import makes of them."""
 
     files: Mapping[str, str]
     lost: list[str]
+    """Paths that import does not give back."""
     remarks: list[str]
     """Where a file cannot say what the scenario does, and assume.yaml holds against it."""
+    told: Mapping[str, str]
+    """Where import takes each value from: `file:line`, a release's default, or assume.yaml."""
+    left: Mapping[str, str]
+    """What a file has a place for and only assume.yaml says, with the reason."""
 
 
 def make_files(scenario: Scenario) -> Made:
     """The files of a scenario. Raises InputError where import cannot read them back."""
-    document = scenario.document
-    files = {"docker-compose.yml": texts.compose(scenario, PROJECT)}
-    for name in document.get("load_balancers") or {}:
-        files[texts.nginx_name(document, name)] = texts.nginx(scenario, name, PROJECT)
-    for name in document.get("services") or {}:
-        files[f"{name}/application.yml"] = texts.service(scenario, name)
-    if document.get("gateway"):
-        files["gateway/application.yml"] = texts.gateway(scenario)
+    plan = Plan(scenario, PROJECT)
+    _check_names(plan)
+    files = _texts(plan)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _put(root, files)
-        first = read_back(root, _rest(document, None), is_weak=True)
-        files[ASSUME] = "# What files cannot tell: windtunnel import . --assume assume.yaml\n" + texts.dumped(
-            _rest(document, first)
-        )
-        _put(root, {ASSUME: files[ASSUME]})
-        again = read_back(root, read_document(root / ASSUME).value)
-    return Made(files, differences(scenario.spec, again.document), again.remarks)
+        system = {key: value for key, value in scenario.document.items() if key not in ("provenance", "variants")}
+        first = read_back(root, system, is_weak=True)
+        rest = without_told(system, first)
+        again = read_back(root, rest)
+        unlike = differences(scenario.spec, again.document)
+        if unlike:
+            _add_defaults(rest, scenario.spec.model_dump(mode="json"), unlike)
+            again = read_back(root, rest)
+            unlike = differences(scenario.spec, again.document)
+    files[ASSUME] = f"{_HEAD}{dumped(rest)}"
+    return Made(files, unlike, again.remarks, told_by(again), left_out(system, rest))
+
+
+_HEAD = """\
+# What no file can tell: demands, the mix, what users do. Beside what this deployment's files say it makes the scenario:
+#   windtunnel import . --assume assume.yaml
+"""
+
+
+def _texts(plan: Plan) -> dict[str, str]:
+    files = {"docker-compose.yml": compose(plan)}
+    for name in plan.section("load_balancers"):
+        files[nginx_name(plan, name)] = nginx_conf(plan, name)
+    for name in plan.section("services"):
+        files[f"{name}/application.yml"] = service_yaml(plan, name)
+    if plan.section("gateway"):
+        files[f"{plan.gateway}/application.yml"] = gateway_yaml(plan)
+    for name in plan.section("caches"):
+        text = redis_conf(plan, name)
+        if text is not None:
+            files[redis_name(name)] = text
+    for name, said in plan.section("databases").items():
+        files[postgres_name(name)] = postgresql_conf(plan, name)
+        if said.get("standby_of"):
+            files[REPLICATION] = replication_script()
+    return {**files, **rule_files(plan)}
+
+
+def _check_names(plan: Plan) -> None:
+    """Names become containers, folders and hosts. Raises InputError."""
+    seen: dict[str, str] = {}
+    for section in ("services", "load_balancers", "caches", "databases"):
+        for name in plan.section(section):
+            if not _NAME.fullmatch(str(name)):
+                raise InputError(
+                    f"{format_path((section, name))}: must be a name that Docker would give a container (letters, "
+                    "digits, - _ .) to be written as files. Rename it."
+                )
+            if name in seen:
+                raise InputError(f"{format_path((section, name))}: {seen[name]} has the same name. Rename one of them.")
+            seen[str(name)] = format_path((section, name))
 
 
 def read_back(root: Path, assume: Mapping[str, Any], *, is_weak: bool = False) -> Assembled:
@@ -73,38 +136,137 @@ def read_back(root: Path, assume: Mapping[str, Any], *, is_weak: bool = False) -
 def differences(spec: SystemSpec, document: Mapping[str, Any]) -> list[str]:
     """Paths at which a document is not the specification."""
     other = validate(Document(dict(document)), SystemSpec)
-    return sorted(_unlike(spec.model_dump(mode="json"), other.model_dump(mode="json"), ()))
+    found = _unlike(spec.model_dump(mode="json"), other.model_dump(mode="json"), ())
+    return sorted(format_path(path) for path in found)
 
 
-def _unlike(one: Any, other: Any, at: tuple[str, ...]) -> list[str]:
+def _unlike(one: Any, other: Any, at: tuple[str, ...]) -> list[tuple[str, ...]]:
     if isinstance(one, dict) and isinstance(other, dict):
         keys = dict.fromkeys([*one, *other])
         return [path for key in keys for path in _unlike(one.get(key), other.get(key), (*at, str(key)))]
-    return [] if same(one, other) or (bool(at) and at[0] in _TEXT) else [format_path(at)]
+    return [] if same(one, other) or (bool(at) and at[0] in _TEXT) else [at]
 
 
-def _rest(document: Mapping[str, Any], read: Assembled | None) -> dict[str, Any]:
-    """What the scenario says and the files do not."""
-    system = {key: value for key, value in document.items() if key not in ("provenance", "variants")}
-    return dict(_without(system, read, ()))
+def without_told(system: Mapping[str, Any], read: Assembled) -> dict[str, Any]:
+    """What a scenario says and files, or the defaults of what they start, do not."""
+    return _without(system, Told(read), ())
 
 
-def _without(value: Mapping[str, Any], read: Assembled | None, at: tuple[str, ...]) -> dict[str, Any]:
+class Told:
+    """What an import took from files and from defaults, by path."""
+
+    def __init__(self, read: Assembled) -> None:
+        self._read = read
+        self._entries = {parse_path(text): entry for text, entry in read.provenance.items()}
+
+    def source(self, path: tuple[str, ...]) -> Mapping[str, str]:
+        return next((self._entries[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._entries), {})
+
+    def says(self, path: tuple[str, ...], value: object) -> bool:
+        """Whether files say this value, or what it holds where it is an empty mapping."""
+        if value == {}:
+            return any(known[: len(path)] == path and facts for known, facts in self._read.facts.items())
+        place = heard(path, self._read.document)
+        if self.source(path).get("source") not in ("file", "default"):
+            return False
+        return at_path(self._read.document, place[:-1]) is not None and same(
+            at_path(self._read.document, place), value
+        )  # fmt: skip
+
+
+def _without(value: Mapping[str, Any], told: Told, at: tuple[str, ...]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, inner in value.items():
         path = (*at, str(key))
-        if isinstance(inner, Mapping) and inner:
-            inside = _without(inner, read, path)
+        if key == "steps" and isinstance(inner, list) and at[:1] == ("services",):
+            kept[str(key)] = _steps(inner, told, path)
+        elif isinstance(inner, Mapping) and inner:
+            inside = _without(inner, told, path)
             if inside:
                 kept[str(key)] = inside
-        elif not (read is not None and _is_in_files(read, path, inner)):
+        elif not told.says(path, inner):
             kept[str(key)] = inner
     return kept
 
 
-def _is_in_files(read: Assembled, path: tuple[str, ...], value: object) -> bool:
-    facts = read.facts.get(path) or []
-    return bool(facts) and facts[0].source == "file" and same(at_path(read.document, path), value)
+def _steps(steps: list[Any], told: Told, at: tuple[str, ...]) -> list[Any]:
+    """The same steps without what stands around calls, as far as files say it."""
+    left = copy.deepcopy(steps)
+    for name, place in step_names(steps).items():
+        step: Any = left
+        for key in place:
+            step = step[key]
+        if step.get("kind") != "call":
+            continue
+        for guard in (*KINDS, "read_timeout"):
+            said, path = step.get(guard), (*at, name, guard)
+            if isinstance(said, dict) and (said or told.says(path, said)):
+                step[guard] = {key: one for key, one in said.items() if not told.says((*path, key), one)}
+                if not step[guard]:
+                    del step[guard]
+            elif said is not None and told.says(path, said):
+                del step[guard]
+    return left
+
+
+def _add_defaults(rest: dict[str, Any], spec: Mapping[str, Any], unlike: list[str]) -> None:
+    """Where import would take something else, what holds in the scenario without being said."""
+    for text in unlike:
+        path: tuple[str, ...] = parse_path(text)
+        while len(path) > 1 and not _has(spec, path):
+            path = path[:-1]  # what files bring along and the scenario has none of
+        value = at_path(spec, path)
+        node = rest
+        for key in path[:-1]:
+            inner = node.get(key)
+            if not isinstance(inner, dict):
+                inner = node[key] = {}
+            node = inner
+        if not isinstance(value, dict) or not value:
+            node[path[-1]] = value
+
+
+def _has(spec: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    around = at_path(spec, path[:-1])
+    return isinstance(around, Mapping) and path[-1] in around
+
+
+def told_by(read: Assembled) -> dict[str, str]:
+    """Where each value of an import comes from."""
+    told = Told(read)
+    found: dict[str, str] = {}
+    for path, _ in _values(read.document):
+        if path[0] not in _TEXT:
+            entry = told.source(path)
+            kind, ref = entry.get("source"), entry.get("ref")
+            found[format_path(path)] = (
+                str(ref or "files") if kind == "file" else f"default: {ref}" if kind == "default" else ASSUME
+            )
+    return found
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value by its path, a list of plain ones as one."""
+    seen: set[tuple[str, ...]] = set()
+    for place, value in leaves(dict(document)):
+        at = place
+        while at and isinstance(at[-1], int):
+            at = at[:-1]
+        path = tuple(str(key) for key in spoken(at, document))
+        if path not in seen:
+            seen.add(path)
+            yield path, value if at == place else at_path(document, at)
+
+
+def left_out(system: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, str]:
+    """What is only assumed although files have a place for such a value, with the reason."""
+    found: dict[str, str] = {}
+    for path, value in _values(rest):
+        where = place_of(path)
+        if where is not None and value is not None:
+            reason = why_not(system, path)
+            found[format_path(path)] = reason or f"{where[0]} says {where[1]} otherwise, or not so exactly"
+    return found
 
 
 def _put(root: Path, files: Mapping[str, str]) -> None:
