@@ -4,7 +4,9 @@ Models   -Xmx, -Xms and their long names, MaxRAMPercentage, UseSerialGC, UseG1GC
          holds, in the order in which the JVM reads them: JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS, the command line (with
          JAVA_OPTS, which start scripts put first on it), _JAVA_OPTIONS.
 Source   OpenJDK 17: arguments.cpp, java(1)
-Omits    -Xss, metaspace, InitialRAMPercentage, ActiveProcessorCount, other collectors, agents: listed as not modelled.
+Omits    Metaspace, code cache and direct buffers, which are part of base_memory: they are named. -Xss reserves
+         addresses and takes no memory. InitialRAMPercentage, ActiveProcessorCount, other collectors, agents: listed as
+         not modelled.
 Checked  tests/unit/test_deploy_jvm_options.py
 """
 
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 
 from experiments.deploy.fact import Fact
 from experiments.deploy.place import Place
-from experiments.deploy.redis_conf import Word
+from experiments.deploy.redis_conf import NO_WRITE, Word, word_of, words_within
 from experiments.deploy.setting import Ledger, Setting
 from sim.quantities import format_size, parse_size
 
@@ -33,11 +35,13 @@ _COLLECTORS = {"UseSerialGC": "serial", "UseG1GC": "g1"}
 _COLLECTOR_FLAG = re.compile(r"-XX:\+(Use[A-Za-z0-9]+GC)")
 _SIZES = (("-Xmx", "max_heap"), ("-XX:MaxHeapSize=", "max_heap"), ("-Xms", "initial_heap"),
           ("-XX:InitialHeapSize=", "initial_heap"))  # fmt: skip
+_STACKS = ("-Xss", "-XX:ThreadStackSize=")
+_BESIDE = ("-XX:MaxMetaspaceSize=", "-XX:ReservedCodeCacheSize=", "-XX:MaxDirectMemorySize=")
+"""What lives beside the heap."""
 _QUIET = ("-D", "-ea", "-enableassertions", "-verbose", "-Xlog", "-XshowSettings", "-showversion", "-server", "-Xshare",
           "-XX:+HeapDumpOnOutOfMemoryError", "-XX:HeapDumpPath=", "-XX:ErrorFile=", "-XX:+PrintFlagsFinal",
           "-XX:+PrintGC", "-XX:+UnlockExperimentalVMOptions", "-XX:+UnlockDiagnosticVMOptions",
           "-XX:+UseContainerSupport", "-Djava.security.egd", "--add-")  # fmt: skip
-NO_WRITE = "Variables or quotes are put in here: change it where they are set."
 
 
 @dataclass(slots=True)
@@ -58,42 +62,49 @@ class _Reader:
     found: dict[str, _Option] = field(default_factory=dict)
     collectors: dict[str, Setting] = field(default_factory=dict)
 
-    def take(self, word: Word, is_exact: bool) -> None:
+    def take(self, word: Word) -> None:
         """One option; a later one of the same name holds."""
         text = word.text
         setting = Setting((self.name, "java", text.partition("=")[0][:60]), text, text, word.place)
         self.ledger.read(setting)
         for start, path in _SIZES:
             if text.startswith(start):
-                self._size(path, setting, word, len(start), is_exact)
+                self._size(path, setting, word, len(start))
                 return
         if text.startswith("-XX:MaxRAMPercentage="):
-            self._percentage(setting, word, is_exact)
+            self._percentage(setting, word)
         elif (match := _COLLECTOR_FLAG.fullmatch(text)) is not None:
             self.collectors[match[1]] = setting
             if match[1] in _COLLECTORS:
-                self._hold("collector", _COLLECTORS[match[1]], setting, _part(word, 5, is_exact), _write_collector)
+                self._hold("collector", _COLLECTORS[match[1]], setting, _part(word, 5), _write_collector)
         elif re.fullmatch(r"-XX:[-+]ExitOnOutOfMemoryError", text):
-            self._hold("exit_on_out_of_memory", text[4] == "+", setting, _sign(word, is_exact), _write_sign)
+            self._hold("exit_on_out_of_memory", text[4] == "+", setting, _part(word, 4, 5), _write_sign)
+        elif text.startswith(_STACKS):
+            self.ledger.harmless(
+                setting, "reserves addresses: of these a thread takes what it touches, jvm.thread_stack"
+            )
+        elif text.startswith(_BESIDE):
+            what = "bounds a part of base_memory, which is measured or assumed as a whole: not modelled"
+            self.ledger.problem(word.place, f"{self.name}: {text[:60]} {what}.")
         elif text.startswith(_QUIET):
             self.ledger.harmless(setting, "a property of the program, or what java says and writes down")
 
-    def _size(self, path: str, setting: Setting, word: Word, start: int, is_exact: bool) -> None:
+    def _size(self, path: str, setting: Setting, word: Word, start: int) -> None:
         match = _SIZE.fullmatch(word.text[start:])
         if match is None or int(match[1]) == 0:
             what = f"{self.name}: {word.text[:60]} is no size such as -Xmx512m. The JVM would not start."
             self.ledger.problem(word.place, what)
             return
         value = format_size(int(match[1]) * _UNITS[match[2].lower()])
-        self._hold(path, value, setting, _part(word, start, is_exact), _write_size)
+        self._hold(path, value, setting, _part(word, start), _write_size)
 
-    def _percentage(self, setting: Setting, word: Word, is_exact: bool) -> None:
+    def _percentage(self, setting: Setting, word: Word) -> None:
         text = word.text.partition("=")[2]
         if not _PERCENT.fullmatch(text) or not 0 < float(text) <= 100:
             what = f"{self.name}: {word.text[:60]} must be above 0 and at most 100. The JVM would not start."
             self.ledger.problem(word.place, what)
             return
-        part = _part(word, len(word.text) - len(text), is_exact)
+        part = _part(word, len(word.text) - len(text))
         self._hold("max_ram_percentage", float(text), setting, part, _write_percentage)
 
     def _hold(
@@ -112,8 +123,8 @@ def read_jvm(
     reader = _Reader(name, ledger)
     for variable in BEFORE:
         _variable(reader, environment.get(variable), place)
-    for word, is_exact in _launched(reader, command):
-        reader.take(word, is_exact)
+    for word in _launched(reader, command):
+        reader.take(word)
     for variable in AFTER:
         _variable(reader, environment.get(variable), place)
     _check(reader)
@@ -134,37 +145,19 @@ def _variable(reader: _Reader, value: Setting | str | None, place: Place) -> Non
     if value is None:
         return
     setting = value if isinstance(value, Setting) else Setting((), value, "", place)
-    for word, is_exact in _words(str(setting.value), setting.text, setting.place):
+    for word in words_within(word_of(setting)):
         if word.text.startswith("-"):
-            reader.take(word, is_exact)
+            reader.take(word)
 
 
-def _words(value: str, text: str, place: Place) -> Iterator[tuple[Word, bool]]:
-    """The words of a value, and whether each stands in the file's text as it is, outside of ${...}."""
-    position = 0
-    for match in _WORD.finditer(value):
-        word = re.sub(r"\"([^\"]*)\"|'([^']*)'", lambda m: m[1] or m[2] or "", match[0])
-        index = text.find(word, position)
-        if index < 0 or text.count("${", 0, index) != text.count("}", 0, index):
-            yield Word(word, place), False
-            continue
-        position = index + len(word)
-        start, line = place.start + index, place.line + text.count("\n", 0, index)
-        yield Word(word, Place(place.file, line, start, start + len(word))), True
-
-
-def _launched(reader: _Reader, command: Sequence[Word]) -> Iterator[tuple[Word, bool]]:
+def _launched(reader: _Reader, command: Sequence[Word]) -> Iterator[Word]:
     """The options of the java that a command starts; what stands behind the program is the program's."""
-    words: list[tuple[Word, bool]] = []
+    words: list[Word] = []
     for word in command:
-        stands_there = word.place.end - word.place.start == len(word.text)
-        if any(letter.isspace() for letter in word.text):  # the line of sh -c
-            words += _words(word.text, word.text if stands_there else "", word.place)
-        else:
-            words.append((word, stands_there))
-    java = next((n for n, (word, _) in enumerate(words) if posixpath.basename(word.text) == "java"), None)
+        words += words_within(word)
+    java = next((n for n, word in enumerate(words) if posixpath.basename(word.text) == "java"), None)
     is_after, skip = False, False
-    for word, is_exact in words[0 if java is None else java + 1 :]:
+    for word in words[0 if java is None else java + 1 :]:
         text = word.text
         if skip:
             skip = False
@@ -177,7 +170,7 @@ def _launched(reader: _Reader, command: Sequence[Word]) -> Iterator[tuple[Word, 
         elif java is not None and (text in LAUNCHER_STOPS or not text.startswith(("-", "$"))):
             is_after = True
         elif text.startswith("-X") or (java is not None and text.startswith("-")):
-            yield word, is_exact
+            yield word
 
 
 def _check(reader: _Reader) -> None:
@@ -207,20 +200,11 @@ def _writer(write: Callable[[object, str], str], before: str) -> Callable[[objec
     return lambda value: write(value, before)
 
 
-def _part(word: Word, start: int, is_exact: bool) -> Word | None:
-    """The rest of a word from an offset on."""
-    if not is_exact:
-        return None
-    place = word.place
-    return Word(word.text[start:], Place(place.file, place.line, place.start + start, place.end))
-
-
-def _sign(word: Word, is_exact: bool) -> Word | None:
-    part = _part(word, 4, is_exact)
-    if part is None:
-        return None
-    place = part.place
-    return Word(part.text[0], Place(place.file, place.line, place.start, place.start + 1))
+def _part(word: Word, start: int, end: int | None = None) -> Word | None:
+    """Some of a word's characters, where it can be told where they stand."""
+    end = len(word.text) if end is None else end
+    place = word.place_of(start, end)
+    return Word(word.text[start:end], place) if place is not None else None
 
 
 def _write_size(value: object, before: str) -> str:

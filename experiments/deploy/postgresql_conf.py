@@ -19,7 +19,7 @@ from functools import partial
 
 from experiments.deploy.fact import Fact
 from experiments.deploy.place import Place
-from experiments.deploy.redis_conf import Word
+from experiments.deploy.redis_conf import NO_WRITE, Word, words_within
 from experiments.deploy.setting import Ledger, Setting
 from experiments.deploy.source import Folder
 from experiments.errors import InputError
@@ -170,14 +170,9 @@ def _options(command: Sequence[Word]) -> Iterator[tuple[str, Word]]:
             continue
         else:
             continue
-        name, sign, value = text.partition("=")
+        name, sign, _ = text.partition("=")
         if sign and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
-            place = word.place
-            begin = place.start + cut + len(name) + 1
-            # Only where the word stands as it is (nothing escaped or interpolated) is the place of its value known.
-            exact = place.end - place.start == len(word.text)
-            inner = Place(place.file, place.line, begin, place.end) if exact else place
-            yield name.lower().replace("-", "_"), Word(value, inner)
+            yield name.lower().replace("-", "_"), word.between(cut + len(name) + 1, len(word.text))
 
 
 def _facts(at: tuple[str, ...], reader: _Reader, standbys: Sequence[str]) -> Iterator[Fact]:
@@ -201,6 +196,8 @@ def _facts(at: tuple[str, ...], reader: _Reader, standbys: Sequence[str]) -> Ite
 
 def _modelled(at: tuple[str, ...], name: str, word: Word, standbys: Sequence[str]) -> Fact | None:
     def fact(field_name: str, value: object, write: Callable[[object], str] | None, note: str = "") -> Fact:
+        if not word.is_exact:
+            return Fact((*at, field_name), value, "file", word.place, f"{note} {NO_WRITE}".strip(), None)
         return Fact((*at, field_name), value, "file", word.place, note, write)
 
     if name in _COUNTS:
@@ -265,20 +262,10 @@ def _write_whole(value: object) -> str:
     return str(value)
 
 
-def words_of(command: Sequence[Word], folder: Folder) -> Iterator[Word]:
+def words_of(command: Sequence[Word]) -> Iterator[Word]:
     """The words of a command, those of a script inside it included, with their places where they can be told."""
     for word in command:
-        if "postgres" not in word.text or not re.search(r"\s", word.text):
+        if "postgres" in word.text:
+            yield from words_within(word)
+        else:
             yield word
-            continue
-        place = word.place
-        raw = folder.read(place.file).text[place.start : place.end]
-        position = 0
-        for match in re.finditer(r"\S+", word.text):
-            index = raw.find(match[0], position)
-            if index < 0:
-                yield Word(match[0], place)
-                continue
-            position = index + len(match[0])
-            line = place.line + raw.count("\n", 0, index)
-            yield Word(match[0], Place(place.file, line, place.start + index, place.start + position))

@@ -242,15 +242,16 @@ def _read_stores(deployment: Deployment) -> None:
 
 
 def _read_redis(deployment: Deployment, unit: Unit) -> None:
-    file = _mounted(deployment, unit, redis_conf.config_file_of(unit.command), "redis.conf")
+    words = redis_conf.options_of(unit.command)
+    file = _mounted(deployment, unit, redis_conf.config_file_of(words), "redis.conf")
     folder, ledger = deployment.folder, deployment.ledger
-    deployment.facts += redis_conf.read_redis(unit.name, ledger, folder=folder, file=file, command=unit.command)
+    deployment.facts += redis_conf.read_redis(unit.name, ledger, folder=folder, file=file, command=words)
     if file is not None:
         deployment.files[file] = "redis.conf"
 
 
 def _read_postgres(deployment: Deployment, unit: Unit, standbys: Sequence[str]) -> None:
-    words = list(postgresql_conf.words_of(unit.command, deployment.folder))
+    words = list(postgresql_conf.words_of(unit.command))
     file = _mounted(deployment, unit, postgresql_conf.config_file_of(words), "postgresql.conf")
     folder, ledger = deployment.folder, deployment.ledger
     deployment.facts += postgresql_conf.read_postgres(

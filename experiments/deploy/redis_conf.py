@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from experiments.deploy.fact import Fact
 from experiments.deploy.place import Place
-from experiments.deploy.setting import Ledger, Setting
+from experiments.deploy.setting import Ledger, Part, Setting
 from experiments.deploy.source import Folder
 from experiments.errors import InputError
 from sim.quantities import format_size, parse_size
@@ -29,10 +29,14 @@ POLICIES = (
     "volatile-ttl",
 )  # fmt: skip
 MOST_INCLUDES = 50
+NO_WRITE = "Variables or quotes are put in here: change it where they are set."
+SERVERS = ("redis-server", "valkey-server", "keydb-server", "redis-stack-server")
 
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,18})([A-Za-z]{0,2})")
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|[^\s"\']\S*')
+
+_IN_LINE = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+")
 
 _REACH = "where it listens and who may connect"
 _TALK = "what it writes into its log and shows to its operators"
@@ -68,6 +72,32 @@ class Word:
 
     text: str
     place: Place
+    parts: tuple[Part, ...] = ()
+    """Where its parts stand, where it is put together from several."""
+
+    def place_of(self, start: int, end: int) -> Place | None:
+        """Where some of its characters stand as they are; None where that cannot be told."""
+        return self._said.place_of(start, end)
+
+    def between(self, start: int, end: int) -> Word:
+        """A word inside of it."""
+        place = self.place_of(start, end)
+        return Word(self.text[start:end], place or self.place, () if place else self._said.between(start, end))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its place is that of its text, and nothing else."""
+        return self.place.end - self.place.start == len(self.text)
+
+    @property
+    def _said(self) -> Setting:
+        return Setting((), self.text, self.text if self.is_exact else "", self.place, self.parts)
+
+
+def word_of(setting: Setting) -> Word:
+    """A setting as a word of a command."""
+    value = str(setting.value)
+    return Word(value, setting.place, () if setting.text == value else setting.between(0, len(value)))
 
 
 @dataclass(slots=True)
@@ -106,9 +136,34 @@ def read_redis(
 
 def config_file_of(command: Sequence[Word]) -> str | None:
     """The file that a command such as `redis-server /etc/redis/redis.conf --port 1` names."""
-    words = [word.text for word in command]
-    words = words[1:] if words and posixpath.basename(words[0]) == "redis-server" else words
-    return words[0] if words and not words[0].startswith("-") else None
+    first = next((word.text for word in command), "-")
+    return None if first.startswith("-") else first
+
+
+def options_of(command: Sequence[Word]) -> list[Word]:
+    """What stands behind the server's name, in a line of sh -c as well; all of it where it begins with an option or a
+    file, which the image's own start script hands on."""
+    words = [inner for word in command for inner in words_within(word)]
+    names = [posixpath.basename(word.text) for word in words]
+    at = next((number for number, name in enumerate(names) if name in SERVERS), None)
+    if at is not None:
+        return words[at + 1 :]
+    is_handed_on = bool(words) and (words[0].text.startswith("-") or words[0].text.endswith(".conf"))
+    return words if is_handed_on else []
+
+
+def words_within(word: Word) -> Iterator[Word]:
+    """The words of a line that is one word of a command, each with its place; the word itself where it is no line."""
+    if not re.search(r"\s", word.text):
+        yield word
+        return
+    for match in _IN_LINE.finditer(word.text):
+        bare = re.sub(r"\"([^\"]*)\"|'([^']*)'", lambda m: m[1] or m[2] or "", match[0])
+        begin = match[0].find(bare)
+        if begin < 0:
+            yield Word(bare, word.place)
+        else:
+            yield word.between(match.start() + begin, match.start() + begin + len(bare))
 
 
 def _read_file(reader: _Reader, file: str) -> None:
@@ -186,17 +241,21 @@ def _facts(at: tuple[str, ...], reader: _Reader) -> Iterator[Fact]:
 def _modelled(at: tuple[str, ...], line: _Line, ledger: Ledger) -> Fact | None:
     word = line.words[0]
     path = (*at, line.name.replace("-", "_"))
+
+    def fact(value: object, write: Callable[[object], str]) -> Fact:
+        note = "" if word.is_exact else NO_WRITE
+        return Fact(path, value, "file", word.place, note, write if word.is_exact else None)
+
     try:
         if line.name == "maxmemory":
-            value: object = format_size(memory(word.text))
-            return Fact(path, value, "file", word.place, "", partial(write_memory, word.text))
+            return fact(format_size(memory(word.text)), partial(write_memory, word.text))
         if line.name == "maxmemory-policy":
             if word.text.lower() not in POLICIES:
                 raise ValueError(f"must be one of {', '.join(POLICIES)}")
-            return Fact(path, word.text.lower(), "file", word.place, "", _write_policy)
+            return fact(word.text.lower(), _write_policy)
         if not re.fullmatch("[0-9]{1,9}", word.text) or int(word.text) < 1:
             raise ValueError("must be a whole number above 0")
-        return Fact(path, int(word.text), "file", word.place, "", _write_whole)
+        return fact(int(word.text), _write_whole)
     except ValueError as error:
         ledger.problem(word.place, f"{line.name}: {error}, got '{word.text}'. Redis would not start.")
         return None

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from experiments.deploy.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Characters of a value that stand somewhere as they are."""
+
+    start: int
+    end: int
+    place: Place
+
+    def within(self, value: str, start: int, end: int) -> Place:
+        """Where characters stand that are inside of it."""
+        place, begin = self.place, self.place.start + start - self.start
+        line = place.line + value.count("\n", self.start, start)
+        return Place(place.file, line, begin, begin + end - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +32,35 @@ class Setting:
     value: object
     text: str
     place: Place
+    parts: tuple[Part, ...] = ()
+    """Of a value that is put together (from variables): where each part of it stands."""
+
+    def between(self, start: int, end: int) -> tuple[Part, ...]:
+        """The parts that some characters of the value stand in, counted from the first of these."""
+        value = str(self.value)
+        found = []
+        for part in self.parts or self._known(value):
+            first, last = max(part.start, start), min(part.end, end)
+            if first < last or part.start <= first == last <= part.end:
+                found.append(Part(first - start, last - start, part.within(value, first, last)))
+        return tuple(found)
+
+    def _known(self, value: str) -> Iterator[Part]:
+        """The whole, or the words of a text that is folded over several lines."""
+        if self.text == value:
+            yield Part(0, len(value), self.place)
+            return
+        position = 0
+        for match in re.finditer(r"\S+", value) if "$" not in self.text else ():
+            index = self.text.find(match[0], position)
+            if index >= 0:
+                position = index + len(match[0])
+                line, begin = self.place.line + self.text.count("\n", 0, index), self.place.start + index
+                yield Part(*match.span(), Place(self.place.file, line, begin, begin + len(match[0])))
+
+    def place_of(self, start: int, end: int) -> Place | None:
+        """Where some characters of the value stand as they are; None where that cannot be told."""
+        return next((one.place for one in self.between(start, end) if one.end - one.start == end - start), None)
 
 
 @dataclass(slots=True)

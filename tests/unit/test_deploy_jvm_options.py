@@ -75,11 +75,16 @@ def test_what_does_not_start_is_said(service: str, message: str, tmp_path: Path)
 
 
 def test_what_is_not_modelled_is_listed_by_name(tmp_path: Path) -> None:
-    words = "-Xss512k -XX:MaxMetaspaceSize=99m -XX:ActiveProcessorCount=2 -XX:InitialRAMPercentage=10 -XX:+UseZGC"
-    deployment = read(tmp_path, f"    environment:\n      JAVA_TOOL_OPTIONS: {words} -javaagent:a.jar -Dx=y -verbose\n")
+    words = "-XX:MaxMetaspaceSize=99m -XX:ActiveProcessorCount=2 -XX:InitialRAMPercentage=10 -XX:+UseZGC"
+    deployment = read(
+        tmp_path, f"    environment:\n      JAVA_TOOL_OPTIONS: {words} -Xss512k -javaagent:a.jar -Dx=y -verbose\n"
+    )
     names = [str(one.key[-1]) for one in deployment.ledger.unmodelled()]
     assert names == [*(word.partition("=")[0] for word in words.split()), "-javaagent:a.jar"]
     assert jvm(deployment) == {}
+    assert "-XX:MaxMetaspaceSize=99m bounds a part of base_memory" in said(deployment)
+    reasons = [why for (_, key), why in deployment.ledger.without_effect.items() if key[-1] == "-Xss512k"]
+    assert reasons == ["reserves addresses: of these a thread takes what it touches, jvm.thread_stack"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +100,12 @@ def test_what_is_not_modelled_is_listed_by_name(tmp_path: Path) -> None:
          "        -Xmx400m\n"),
         ("    command: sh -c 'java -Xmx300m -jar a.jar'\n", ("max_heap", "400M"), "java -Xmx400m -jar"),
         ("    command: [java, \"-Xmx300m\", -jar, a.jar]\n", ("max_heap", "400M"), "\"-Xmx400m\", -jar"),
+        ("    environment: {JAVA_OPTS: \"-Xms64m -Xmx${HEAP:-300m} -Dx=${Y:-z}\"}\n", ("max_heap", "400M"),
+         "-Xmx${HEAP:-400m} -Dx=${Y:-z}"),
+        ("    environment:\n      - JAVA_OPTS=-D${Y:-z}=1 -Xmx${HEAP-300m}\n", ("max_heap", "400M"),
+         "-Xmx${HEAP-400m}"),
+        ("    command: java -Xmx${HEAP:-${MORE:-300m}} -jar a.jar\n", ("max_heap", "400M"),
+         "-Xmx${HEAP:-${MORE:-400m}} "),
         ("    environment:\n      JAVA_OPTS: ${OPTS:--Xmx300m}\n", ("max_heap", "400M"), "${OPTS:--Xmx400m}"),
     ],
 )  # fmt: skip
@@ -124,6 +135,28 @@ def test_changed_where_the_variable_is_set(tmp_path: Path) -> None:
               "limits": {**service["limits"], "cpus": 1.5}}}}  # fmt: skip
     changed = make_patch(deployment.folder, assembled, target).applied(deployment.folder)
     assert changed[".env"] == b"# x\nOPTS='-Xmx1024m'\n" and b"${CPUS:-1.5}" in changed["compose.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "after"), [("HEAP=300m\n", "HEAP=400m\n"), ("HEAP='300m' # few\n", "HEAP='400m' # few\n")]
+)
+def test_a_figure_is_changed_where_its_variable_is_set(variables: str, after: str, tmp_path: Path) -> None:
+    deployment = read(tmp_path, "    environment: {JAVA_OPTS: '-Xms64m -Xmx${HEAP}'}\n", env=variables)
+    assembled = assemble(deployment)
+    service = assembled.document["services"]["a"]
+    target = {**assembled.document, "services": {"a": {**service, "jvm": {**service["jvm"], "max_heap": "400M"}}}}
+    changed = make_patch(deployment.folder, assembled, target).applied(deployment.folder)
+    assert changed == {".env": after.encode()}
+
+
+def test_a_figure_that_is_put_together_is_told(tmp_path: Path) -> None:
+    deployment = read(tmp_path, "    command: [java, '-Xmx${HEAP:-300}m', -jar, a.jar]\n")
+    assembled = assemble(deployment)
+    service = assembled.document["services"]["a"]
+    assert service["jvm"]["max_heap"] == "300M"
+    target = {**assembled.document, "services": {"a": {**service, "jvm": {**service["jvm"], "max_heap": "400M"}}}}
+    patch = make_patch(deployment.folder, assembled, target)
+    assert not patch.files and "Variables or quotes are put in here" in patch.by_hand[0]
 
 
 def test_a_heap_that_is_put_into_a_variable_is_read(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 
+from experiments.deploy.assemble import assemble
 from experiments.deploy.fact import Fact
+from experiments.deploy.patch import make_patch
 from experiments.deploy.place import Place
 from experiments.deploy.postgresql_conf import read_postgres, words_of, write_time
-from experiments.deploy.redis_conf import Word, memory, read_redis, write_memory
-from experiments.deploy.setting import Ledger
+from experiments.deploy.reading import read_deployment
+from experiments.deploy.redis_conf import Word, memory, read_redis, word_of, write_memory
+from experiments.deploy.setting import Ledger, Setting
 from experiments.deploy.source import Folder
 
 
@@ -135,14 +139,58 @@ def test_commits_wait_for_a_standby_that_is_there() -> None:
     assert facts["synchronous_standby"].value == "copy"
 
 
-def test_a_script_that_starts_postgres_is_looked_into(tmp_path: Path) -> None:
+def test_a_script_that_starts_postgres_is_looked_into() -> None:
     text = "entrypoint:\n  - |\n    sleep 1\n    exec postgres -c max_connections=80\n"
-    (tmp_path / "c.yml").write_text(text)
     begin = text.index("|")
-    script = Word("sleep 1\nexec postgres -c max_connections=80\n", Place("c.yml", 2, begin, len(text)))
-    facts = by_name(read_postgres("base", Ledger(), command=list(words_of([script], Folder(tmp_path)))))
+    value = "sleep 1\nexec postgres -c max_connections=80\n"
+    script = word_of(Setting(("entrypoint", 0), value, text[begin:], Place("c.yml", 2, begin, len(text))))
+    facts = by_name(read_postgres("base", Ledger(), command=list(words_of([script]))))
     place = facts["max_connections"].place
     assert place is not None and place.line == 4 and text[place.start : place.end] == "80"
+
+
+STARTED = (
+    ("redis:7", "redis-server --maxmemory 100mb --save ''", "redis-server --maxmemory 200mb --save ''"),
+    ("redis:7", "--maxmemory 100mb", "--maxmemory 200mb"),
+    ("redis:7", "docker-entrypoint.sh redis-server --maxmemory 100mb", "redis-server --maxmemory 200mb"),
+    ("redis:7", "sh -c \"sleep 1; exec redis-server --maxmemory 100mb\"", "redis-server --maxmemory 200mb\""),
+    ("redis:7", "[sh, -c, \"redis-server --maxmemory '100mb'\"]", "--maxmemory '200mb'"),
+    ("valkey/valkey", "[valkey-server, --maxmemory, 100mb]", "--maxmemory, 200mb]"),
+    ("redis:7", "redis-server --maxmemory ${MEM:-100mb}", "${MEM:-200mb}"),
+    ("redis:7", "redis-server --maxmemory ${SET}", None), ("redis:7", "redis-server --maxmemory ${SET}mb", ""),
+    ("redis:7", "redis-cli --maxmemory 5mb", ""),
+    ("postgres", "postgres -c max_connections=80", "-c max_connections=90"),
+    ("postgres", "-c 'max_connections=80'", "-c 'max_connections=90'"),
+    ("postgres", "bash -c \"exec postgres -c max_connections=${N:-80}\"", "max_connections=${N:-90}\""),
+    ("postgres", "postgres -c max_connections=${N:-8}0", ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("image", "command", "after"), STARTED)
+def test_what_a_command_says_is_changed_where_it_stands(
+    image: str, command: str, after: str | None, tmp_path: Path
+) -> None:
+    """`after`: part of the changed file; nothing: it cannot be changed in place; None: it is changed in .env."""
+    before = f"services:\n  shop: {{image: a/shop}}\n  store:\n    image: {image}\n    command: {command}\n"
+    (tmp_path / "compose.yaml").write_text(before)
+    (tmp_path / ".env").write_text("SET=100mb\n" if command.endswith("}") else "SET=100\n")
+    section, name, value = ("databases", "max_connections", 90) if image == "postgres" else (
+        "caches", "maxmemory", "200M")  # fmt: skip
+    deployment = read_deployment([tmp_path])
+    assembled = assemble(deployment)
+    target = copy.deepcopy(assembled.document)
+    target[section]["store"][name] = value
+    patch = make_patch(deployment.folder, assembled, target)
+    changed = {file: data.decode() for file, data in patch.applied(deployment.folder).items()}
+    if after == "":
+        assert not changed and len(patch.by_hand) == 1
+    elif after is None:
+        assert changed == {".env": "SET=200mb\n"}
+    else:
+        assert list(changed) == ["compose.yaml"] and after in changed["compose.yaml"]
+        (tmp_path / "compose.yaml").write_text(changed["compose.yaml"])
+        assert assemble(read_deployment([tmp_path])).document[section]["store"][name] == value
+    assert "is missing here" not in str(deployment.ledger.problems)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from yaml.nodes import ScalarNode
 from experiments.deploy.containers.tree import Key
 from experiments.deploy.containers.variables import Filling, Missing, Variables
 from experiments.deploy.place import Place
-from experiments.deploy.setting import Ledger, Setting
+from experiments.deploy.setting import Ledger, Part, Setting
 from experiments.deploy.source import Text
 
 _NOTHING = ("", "~", "null", "Null", "NULL")
@@ -39,16 +39,17 @@ class Scalars:
         place = Place(self.text.file, node.start_mark.line + 1, start, end)
         raw = self.text.text[start:end]
         value: str | None = node.value
+        parts: tuple[Part, ...] = ()
         if "$" in node.value:
             is_exact = raw == node.value
             filling = Filling(self.variables, self.ledger, place, self.missing)
             value = filling.text_of(node.value, at=start if is_exact else None)
-            source = filling.source
+            source, parts = filling.source, filling.parts
             if source is not None and source.place is not None and source.value == value:
                 place, raw = source.place, value
         elif key[2:3] == ("environment",) and isinstance(key[-1], str) and not node.style:
             value = spoken(node.value)
-        return Setting(key, value, raw, place)
+        return Setting(key, value, raw, place, parts)
 
 
 def spoken(text: str) -> str | None:

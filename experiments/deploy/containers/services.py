@@ -16,7 +16,7 @@ from experiments.deploy.containers.model import ComposeFile, beside, place_of
 from experiments.deploy.containers.tree import Tree, flat
 from experiments.deploy.containers.variables import Given, read_variables
 from experiments.deploy.place import Place
-from experiments.deploy.redis_conf import Word
+from experiments.deploy.redis_conf import Word, word_of
 from experiments.deploy.setting import Setting
 from experiments.deploy.units import Unit, guess_role
 from experiments.errors import InputError
@@ -136,7 +136,7 @@ def _words(compose: ComposeFile, key: tuple[str, ...]) -> list[Word]:
     found = []
     for _, one in compose.below(*key):
         compose.ledger.harmless(one, "how it is started: what is said of traffic is read")
-        found.append(Word(str(one.value), one.place))
+        found.append(word_of(one))
     return found
 
 
@@ -149,14 +149,13 @@ def _split(setting: Setting) -> Iterator[Word]:
         words = text.split()
     position = 0
     for word in words:
-        index = setting.text.find(word, position)
+        index = text.find(word, position)
         if index < 0:
             yield Word(word, setting.place)
             continue
         position = index + len(word)
-        start = setting.place.start + index
-        line = setting.place.line + setting.text.count("\n", 0, index)
-        yield Word(word, Place(setting.place.file, line, start, start + len(word)))
+        place = setting.place_of(index, position)
+        yield Word(word, place or setting.place, () if place else setting.between(index, position))
 
 
 def _mounts(compose: ComposeFile, at: tuple[str, ...]) -> dict[str, str]:

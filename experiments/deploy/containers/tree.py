@@ -113,7 +113,8 @@ def _by_name(value: Tree) -> Tree:
         if one.text == one.value:
             place = Place(place.file, place.line, place.start + len(name) + len(sign), place.end)
             text = rest
-        found[name] = Setting((*one.key[:-1], name), rest if sign else None, text, place)
+        parts = one.between(len(name) + len(sign), len(str(one.value))) if one.parts else ()
+        found[name] = Setting((*one.key[:-1], name), rest if sign else None, text, place, parts)
     return found
 
 

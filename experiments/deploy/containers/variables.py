@@ -1,7 +1,7 @@
 """${...} in Compose files, and the files of variables that fill it in.
 
-Models   $NAME, ${NAME}, and - :- ? :? + :+ with texts that hold variables themselves; $$ is a dollar. A value that is
-         one variable and nothing else keeps the place of the text that gives it: the default's, or the line in .env.
+Models   $NAME, ${NAME}, and - :- ? :? + :+ with texts that hold variables themselves; $$ is a dollar. Every part of a
+         value keeps the place of the text that gives it: what stands there, a default, or the line in .env.
 Source   Compose specification; compared with Docker Compose 2.40.3
 Checked  tests/unit/test_deploy_compose.py, tests/real/test_compose_config.py
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.deploy.place import Place
-from experiments.deploy.setting import Ledger
+from experiments.deploy.setting import Ledger, Part
 from experiments.deploy.source import Text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -77,81 +77,107 @@ class Filling:
     missing: list[Missing] | None = None
     source: Given | None = None
     """The one text that the whole value is, with its place."""
+    parts: tuple[Part, ...] = ()
+    """What the value is put together from, as far as it stands somewhere."""
 
     def text_of(self, text: str, depth: int = 0, at: int | None = None) -> str:
         """The text with its variables filled in. `at`: the offset of the text in its file."""
-        parts: list[str] = []
+        pieces = self._joined(text, depth, at)
+        value = "".join(piece.value for piece in pieces)
+        found, position = [], 0
+        for piece in pieces:
+            end = position + len(piece.value)
+            if piece.place is not None and end > position:
+                found.append(Part(position, end, piece.place))
+            position = end
+        self.parts = tuple(found)
+        self.source = self._whole(text, pieces)
+        return value[:LONGEST]
+
+    def _joined(self, text: str, depth: int, at: int | None) -> list[Given]:
+        pieces: list[Given] = []
         size = 0
-        for part in self._parts(text, depth, at):
-            size += len(part)
+        for piece in self._pieces(text, depth, at):
+            size += len(piece.value)
             if size > LONGEST:
                 self.ledger.problem(self.place, f"must be at most {LONGEST} characters with its variables, got more.")
                 break
-            parts.append(part)
-        return "".join(parts)[:LONGEST]
+            pieces.append(piece)
+        return pieces
 
-    def _parts(self, text: str, depth: int, at: int | None) -> Iterator[str]:
+    def _whole(self, text: str, pieces: list[Given]) -> Given | None:
+        """The one variable that a text is; None where it is more, or less."""
+        return (
+            pieces[1] if len(pieces) == 3 and not pieces[0].value and not pieces[2].value and text[0] == "$" else None
+        )
+
+    def _pieces(self, text: str, depth: int, at: int | None) -> Iterator[Given]:
+        """What stands between variables, and what is put in for them, in turn."""
         position = 0
         while True:
             dollar = text.find("$", position)
             if dollar < 0 or dollar + 1 == len(text):
-                yield text[position:]
+                yield self._plain_text(text, position, len(text), at)
                 return
-            yield text[position:dollar]
+            yield self._plain_text(text, position, dollar, at)
             after = text[dollar + 1]
             name = _NAME.match(text, dollar + 1)
             if after == "$":
-                yield "$"
+                yield Given("$")
                 position = dollar + 2
             elif name is not None:
                 position = name.end()
-                yield self._plain(name[0], is_whole=dollar == 0 and position == len(text) and at is not None)
+                yield self._plain(name[0])
             elif after == "{" and (end := _closing(text, dollar + 1)) > 0 and depth < DEEPEST:
                 position = end + 1
-                inner = text[dollar + 2 : end]
-                is_whole = dollar == 0 and position == len(text) and at is not None
-                yield self._braced(inner, depth, at + 2 if is_whole and at is not None else None)
+                yield self._braced(text[dollar + 2 : end], depth, None if at is None else at + dollar + 2)
             else:
                 what = f"{text[dollar : dollar + 30]!r} is no variable: $$ is a dollar. Compose refuses the file."
                 self.ledger.problem(self.place, what)
-                yield text[dollar:]
+                yield Given(text[dollar:])
                 return
 
-    def _plain(self, name: str, *, is_whole: bool) -> str:
+    def _plain_text(self, text: str, start: int, end: int, at: int | None) -> Given:
+        if at is None:
+            return Given(text[start:end])
+        line = self.place.line + text.count("\n", 0, start)
+        return Given(text[start:end], Place(self.place.file, line, at + start, at + end))
+
+    def _plain(self, name: str) -> Given:
         given = self.variables.get(name)
         if given is None:
             self._miss(name, None)
-            return ""
-        if is_whole:
-            self.source = given
-        return given.value
+            return Given("")
+        return given
 
-    def _braced(self, inner: str, depth: int, at: int | None) -> str:
-        """What stands between braces. `at`: its offset in the file where the whole value is this."""
+    def _braced(self, inner: str, depth: int, at: int | None) -> Given:
+        """What stands between braces. `at`: its offset in the file."""
         name = _NAME.match(inner)
         sign = re.match(r":?[-?+]|$", inner[name.end() :]) if name is not None else None
         if name is None or sign is None:
             self.ledger.problem(self.place, f"'${{{inner[:30]}}}' is no variable. Compose refuses the file.")
-            return ""
+            return Given("")
         given = self.variables.get(name[0])
         start = name.end() + sign.end()
         rest = inner[start:]
         is_there = given is not None and (bool(given.value) or not sign[0].startswith(":"))
         inside = at + start if at is not None else None
         if sign[0].endswith("+"):
-            return self._inner(rest, depth, inside) if is_there else ""
+            return self._inner(rest, depth, inside) if is_there else Given("")
         if is_there or not sign[0]:
-            return self._plain(name[0], is_whole=at is not None)
+            return self._plain(name[0])
         if sign[0].endswith("-"):
             return self._inner(rest, depth, inside)
-        self._miss(name[0], self.text_of(rest, depth + 1) or "is required")
-        return ""
+        message = "".join(piece.value for piece in self._joined(rest, depth + 1, None))
+        self._miss(name[0], message or "is required")
+        return Given("")
 
-    def _inner(self, text: str, depth: int, at: int | None) -> str:
-        value = self.text_of(text, depth + 1, at)
-        if at is not None and "$" not in text:
-            self.source = Given(value, Place(self.place.file, self.place.line, at, at + len(text)))
-        return value
+    def _inner(self, text: str, depth: int, at: int | None) -> Given:
+        """What is put in where a variable is missing, or is there: it may hold variables itself."""
+        if "$" not in text:
+            return self._plain_text(text, 0, len(text), at)
+        pieces = self._joined(text, depth + 1, at)
+        return self._whole(text, pieces) or Given("".join(piece.value for piece in pieces))
 
     def _miss(self, name: str, message: str | None) -> None:
         if self.missing is not None:

@@ -16,7 +16,7 @@ from experiments.deploy.kubernetes import quantities as q
 from experiments.deploy.kubernetes.configs import Configs, read_environment, read_mounts
 from experiments.deploy.kubernetes.objects import Key, Object
 from experiments.deploy.kubernetes.probes import back, read_probes, read_stopping, said
-from experiments.deploy.redis_conf import Word
+from experiments.deploy.redis_conf import Word, word_of
 from experiments.deploy.setting import Setting
 from experiments.deploy.units import Unit, guess_role
 
@@ -110,7 +110,7 @@ def _words(one: Object, container: Key) -> Iterator[Word]:
             setting = one.get(*key)
             if setting is not None:
                 one.ledger.harmless(setting, "how it is started: what is said of traffic is read")
-                yield Word(str(setting.value), setting.place)
+                yield word_of(setting)
 
 
 def _facts(one: Object, pod: Key, container: Key) -> Iterator[Fact]:
