@@ -7,7 +7,7 @@ Units    Dimensionless. Arrays of float64 in and out, element by element: a valu
 Source   log, exp: FreeBSD msun (e_log.c, e_exp.c). Normal quantile: Wichura 1988, AS 241, doi:10.2307/2347330.
          Logarithm of gamma: Stirling's series (NIST DLMF 5.11.1). Incomplete gamma: series and continued fraction
          (DLMF 8.11.4, 8.9.2), as in Cephes igam.c; its inverse by Newton's method.
-Omits    Subnormal and negative arguments of log.
+Omits    Negative arguments of log.
 Checked  tests/unit/test_elementary.py
 """
 
@@ -21,6 +21,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_LEAST_NORMAL: Final = 1 << 52
+"""As an integer, the bits of the least normal number; how many there are; those of sqrt(1/2); those of a fraction."""
+_NORMAL_NUMBERS: Final = 2046 << 52
+_SQRT_HALF: Final = 0x3FE6A09E667F3BCD
+_FRACTION: Final = (1 << 52) - 1
 _LN2_HIGH: Final = 6.93147180369123816490e-01
 _LN2_LOW: Final = 1.90821492927058770002e-10
 _LOG_ODD: Final = (
@@ -36,27 +41,57 @@ _HALF_LOG_TWO_PI: Final = 0.9189385332046727418
 
 
 def polynomial(coefficients: Sequence[float], x: Array) -> Array:
-    """The polynomial with these coefficients, the constant one first."""
-    value = np.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
+    """The polynomial with these coefficients, two or more, the constant one first."""
+    value = x * coefficients[-1]
+    value += coefficients[-2]
+    for coefficient in coefficients[-3::-1]:
         value *= x
         value += coefficient
     return value
 
 
 def log(x: Array) -> Array:
-    """Natural logarithm of positive normal numbers, to within 1 unit in the last place; log(0) is -inf."""
-    mantissa, exponent = np.frexp(x)
-    low = mantissa < 0.70710678118654752440
-    power = (exponent - low).astype(np.float64)
-    fraction = np.where(low, mantissa + mantissa, mantissa) - 1.0
+    """Natural logarithm of positive numbers, to within 1 unit in the last place; log(0) is -inf.
+
+    Most steps write where they read: at the lengths that are drawn, arrays take as long to make as to fill.
+    """
+    power, fraction = _split(x)
     s = fraction / (2.0 + fraction)
     z = s * s
     w = z * z
-    rest = z * polynomial(_LOG_ODD, w) + w * polynomial(_LOG_EVEN, w)
-    half_square = 0.5 * fraction * fraction
-    value = power * _LN2_HIGH - ((half_square - (s * (half_square + rest) + power * _LN2_LOW)) - fraction)
-    return np.where(x == 0.0, -np.inf, value)
+    rest = polynomial(_LOG_ODD, w)
+    rest *= z
+    even = polynomial(_LOG_EVEN, w)
+    even *= w
+    rest += even
+    half_square = 0.5 * fraction
+    half_square *= fraction
+    rest += half_square
+    rest *= s
+    rest += power * _LN2_LOW
+    half_square -= rest
+    half_square -= fraction
+    power *= _LN2_HIGH
+    power -= half_square
+    if not x.all():
+        power[x == 0.0] = -np.inf
+    return power
+
+
+def _split(x: Array) -> tuple[Array, Array]:
+    """`power` and `fraction` of x = 2**power * (1 + fraction), the second factor from sqrt(1/2) to sqrt(2)."""
+    bits = x.view(np.int64)
+    if (bits.view(np.uint64) - _LEAST_NORMAL < _NORMAL_NUMBERS).all():
+        above = bits - _SQRT_HALF
+        power = (above >> 52).astype(np.float64)
+        above &= _FRACTION
+        above += _SQRT_HALF
+        fraction = above.view(np.float64)
+        fraction -= 1.0
+        return power, fraction
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < 0.70710678118654752440
+    return (exponent - low).astype(np.float64), np.where(low, mantissa + mantissa, mantissa) - 1.0
 
 
 def exp(x: Array) -> Array:

@@ -1,33 +1,39 @@
 cimport cython
 
 
+cdef class _Block:
+    cdef double[::1] values
+
+
 cdef class _Keyed:
-    cdef public object _source, _transform, _pack, _oldest, _values
-    cdef public long long _ahead, _block, _kept, _most_ahead, _shift, _mask, _number
+    cdef public object _source, _transform, _layout, _oldest
+    cdef public long long _ahead, _inside, _key, _low, _outside
     cdef public dict _blocks, _lanes
-    @cython.locals(number=cython.longlong)
-    cpdef at(self, long long identity, object lane=*)
-    @cython.locals(block=cython.longlong, count=cython.longlong, place=cython.longlong)
-    cpdef _compute(self, long long number)
-    cpdef _at_lane(self, long long identity, object lane)
+    cdef double[::1] _values
+    @cython.locals(block=_Block)
+    cpdef _turn_to(self, long long key)
+    @cython.locals(size=cython.longlong, count=cython.longlong, place=cython.longlong)
+    cpdef _Block _compute(self, long long key)
+    @cython.locals(block=_Block, place=cython.longlong)
+    cpdef double _of_lane(self, long long identity, object lane) except? -1.0
 
 
 cdef class Draws(_Keyed):
-    pass
+    cpdef double at(self, long long identity, object lane=*) except? -1.0
 
 
 cdef class _ConstantDraws(Draws):
-    cdef public object _value
-    cpdef at(self, long long identity, object lane=*)
+    cdef public double _value
+    cpdef double at(self, long long identity, object lane=*) except? -1.0
 
 
 cdef class Choices(_Keyed):
-    pass
+    cpdef long long at(self, long long identity, object lane=*) except? -1
 
 
 cdef class _ConstantChoices(Choices):
-    cdef public object _value
-    cpdef at(self, long long identity, object lane=*)
+    cdef public long long _value
+    cpdef long long at(self, long long identity, object lane=*) except? -1
 
 
 cdef class Sequential:

@@ -13,11 +13,11 @@ Checked  tests/unit/test_streams.py, tests/properties/test_streams_properties.py
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,31 +31,36 @@ DURATION_STEP_S: Final = 2.0**-30
 USERS_LIMIT: Final = 1 << 20
 """Closed users have numbers below this."""
 
-_KEPT_VALUES: Final = 1 << 19
-_KEPT_OF_ARRIVALS: Final = 1 << 16
+_KEPT_VALUES: Final = 1 << 16
 """Open arrivals are numbered as they come and served much in that order: what is asked for stays near the newest."""
 
 _AHEAD_OF_ARRIVALS: Final = 8
 """And what comes next is known: a stream that is through with a block computes twice as many at once as the last time,
 up to so many, since most of what a block takes is calls, not values."""
 
-_FEW_USERS: Final = 1 << 12
-_KEPT_VALUES_PER_USER: Final = 64
-"""A user needs 16 values at a time; users of one block drift apart, and it stays useful until the last is through."""
+_FEW_USERS: Final = 256
+"""So few users share blocks of 16 requests of each. Of more users, a block has one request of each: most of the others
+would be drawn for nothing where a user asks a few times, or never."""
+
+_KEPT_VALUES_PER_USER: Final = 128
+"""Users of one block drift apart, and it stays useful until the last is through."""
 
 _LANE_BLOCK: Final = 256
 """Identities computed at once in lanes above 0: some requests use them (calls of other services), retries few."""
 
 _NO_BLOCK: Final = -(1 << 62)
-"""The number of no block, not even of a wrong identity's."""
+"""The key of no block, not even of a wrong identity's."""
 
 _SEQUENCE_BLOCK: Final = 1024
 _WORD: Final = 2**64
 
 _Made = TypeVar("_Made")
 _Uniforms = NDArray[np.float64]
-_Transform = Callable[[_Uniforms], NDArray[Any]]
-_Pack = Callable[[NDArray[Any]], Sequence[Any]]
+_Transform = Callable[[_Uniforms], _Uniforms]
+
+
+ORDINALS_TOGETHER: Final = 16
+"""Consecutive requests of a user that have neighbouring identities."""
 
 
 def closed_identity(user: int, ordinal: int) -> int:
@@ -70,42 +75,42 @@ def closed_identity(user: int, ordinal: int) -> int:
 class Streams:
     """All chance of one replication.
 
-    `block`: identities computed at once, a power of two >= 4. `kept`: values kept per stream, at least; the oldest are
+    `block`: values computed at once, a power of two >= 4. `kept`: values kept per stream, at least; the oldest are
     dropped first, and computed again where they are asked for again. `ahead`: blocks computed at once, at most, where
-    one is asked for after the other. None of them changes any value.
+    one is asked for after the other. `stride`, a power of two: a block has every so-manieth identity. None of them
+    changes any value.
     """
 
-    __slots__ = ("_ahead", "_block", "_generator", "_kept", "_made", "_pack", "_replication", "_seed")
+    __slots__ = ("_generator", "_layout", "_made", "_replication", "_seed")
 
     def __init__(
-        self, seed: int, replication: int, block: int = 1024, kept: int = _KEPT_VALUES, ahead: int = 1
+        self,
+        seed: int,
+        replication: int,
+        block: int = 1024,
+        kept: int = _KEPT_VALUES,
+        ahead: int = 1,
+        stride: int = 1,
     ) -> None:
         if block < 4 or block & (block - 1):
             raise ValueError(f"block must be a power of two, 4 or more, got {block}")
+        kept_blocks = max(2, -(-kept // block))
         self._seed = seed
         self._replication = replication
-        self._block = block
-        self._kept = max(2, -(-kept // block))
-        self._ahead = ahead
-        self._pack = _as_list if kept <= _KEPT_VALUES else _as_array
+        self._layout = _Layout(block, kept_blocks, min(ahead, kept_blocks), stride)
         self._generator = _Generator()
         self._made: dict[str, tuple[object, object]] = {}
 
     @classmethod
     def for_users(cls, seed: int, replication: int, users: int) -> Self:
-        """Streams with a block size that suits `users` closed users at a time.
-
-        Users of a block who have drifted apart make it wait for the slowest; so where there are many users, few of
-        them share a block.
-        """
-        if users <= _FEW_USERS:
-            return cls(seed, replication, kept=max(_KEPT_OF_ARRIVALS, users * 128))
-        return cls(seed, replication, 256, max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER))
+        """Streams whose blocks suit `users` closed users."""
+        kept = max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER)
+        return cls(seed, replication, kept=kept, stride=1 if users <= _FEW_USERS else ORDINALS_TOGETHER)
 
     @classmethod
     def for_arrivals(cls, seed: int, replication: int, block: int = 1024) -> Self:
         """Streams for requests numbered as they arrive: few are kept, so that memory does not grow."""
-        return cls(seed, replication, block, _KEPT_OF_ARRIVALS, _AHEAD_OF_ARRIVALS)
+        return cls(seed, replication, block, ahead=_AHEAD_OF_ARRIVALS)
 
     def draws(self, purpose: str, distribution: Distribution) -> Draws:
         """Durations of `distribution`, in seconds, by identity. Asking again gives the same object."""
@@ -131,7 +136,7 @@ class Streams:
         return _Source(self._generator, stream_key(self._seed, self._replication, purpose))
 
     def _keyed(self, kind: type[_AnyKeyed], purpose: str, transform: _Transform) -> _AnyKeyed:
-        return kind(self._source(purpose), transform, self._pack, self._block, self._kept, self._ahead)
+        return kind(self._source(purpose), transform, self._layout)
 
     def _once(self, purpose: str, what: object, make: Callable[[], _Made]) -> _Made:
         """Two users of one purpose would draw the same numbers without knowing: refused unless they mean the same."""
@@ -179,6 +184,7 @@ class _Generator:
 
 
 _NO_BUFFER: Final = np.zeros(4, np.uint64)
+_NOTHING: Final = np.zeros(1).data
 _ELEVEN: Final = np.uint64(11)
 
 
@@ -191,80 +197,106 @@ class _Source:
         self._generator = generator
         self._key = np.array(key, np.uint64)
 
-    def uniforms(self, first: int, count: int, lane: int) -> _Uniforms:
-        """Uniforms in [0, 1) of `count` identities from `first`, both multiples of 4."""
-        words = self._generator.words(self._key, first // 4 + lane * _WORD, count)
-        uniforms: _Uniforms = (words >> _ELEVEN).astype(np.float64)
+    def uniforms(self, first: int, count: int, lane: int, stride: int = 1) -> _Uniforms:
+        """Uniforms in [0, 1) of `count` identities, from `first` on every `stride`-th."""
+        start = first % max(stride, 4)
+        words = self._generator.words(self._key, (first - start) // 4 + lane * _WORD, count * stride)
+        words = words[start::stride] >> _ELEVEN
+        uniforms = words.view(np.int64).astype(np.float64)
         uniforms *= 2.0**-53
         return uniforms
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How many values a block has, how many blocks are kept, how many are computed at once; and how far apart the
+    identities of a block are. Those of a block have all bits in common but some: bits 0 to 9, or 4 to 13."""
+
+    block: int
+    kept: int
+    ahead: int
+    stride: int
+
+
+class _Block:
+    """Values of the identities that share a block."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: memoryview) -> None:
+        self.values = values
+
+
 class _Keyed:
-    """Values by identity and lane. A value never depends on the block size or on the order of asking."""
+    """Values by identity and lane. A value never depends on the layout or on the order of asking."""
 
     __slots__ = (
-        "_ahead", "_block", "_blocks", "_kept", "_lanes", "_mask", "_most_ahead", "_number", "_oldest", "_pack",
-        "_shift", "_source", "_transform", "_values",
+        "_ahead", "_blocks", "_inside", "_key", "_lanes", "_layout", "_low", "_oldest", "_outside", "_source",
+        "_transform", "_values",
     )  # fmt: skip
 
-    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
+    def __init__(self, source: _Source, transform: _Transform, layout: _Layout) -> None:
         self._source = source
         self._transform = transform
-        self._pack = pack
-        self._block = block
-        self._kept = kept
-        self._most_ahead = min(ahead, kept)
+        self._layout = layout
+        self._low = layout.stride.bit_length() - 1
+        self._inside = (layout.block - 1) << self._low
+        self._outside = ~self._inside
         self._ahead = 1
-        self._shift = block.bit_length() - 1
-        self._mask = block - 1
-        self._blocks: dict[int, Sequence[Any]] = {}
-        self._number = _NO_BLOCK
-        self._values: Sequence[Any] = ()
-        """The block that was asked for last, and its values: most are asked for many times in a row."""
+        self._blocks: dict[int, _Block] = {}
         self._oldest: deque[int] = deque()
-        self._lanes: dict[tuple[int, int], Sequence[Any]] = {}
+        self._lanes: dict[tuple[int, int], _Block] = {}
+        self._key = _NO_BLOCK
+        self._values = _NOTHING
+        """What the block that was asked for last has: most are asked for many times in a row."""
 
-    def at(self, identity: int, lane: int = 0) -> Any:
-        """The value of `identity`; `lane` tells attempts and repeated visits of one request apart."""
-        if lane == 0:
-            number = identity >> self._shift
-            if number != self._number:
-                try:
-                    self._values = self._blocks[number]
-                except KeyError:
-                    self._values = self._compute(number)
-                self._number = number
-            return self._values[identity & self._mask]
-        return self._at_lane(identity, lane)
+    def in_order(self) -> Iterator[_Uniforms]:
+        """The values of identities 0, 1, 2, ...: an array of them at a time. None is kept."""
+        first, count = 0, self._layout.block
+        while True:
+            yield self._transform(self._source.uniforms(first, count, 0))
+            first += count
+            count = min(2 * count, self._layout.ahead * self._layout.block)
 
-    def _compute(self, number: int) -> Sequence[Any]:
-        """The values of a block that is not there, and of some that come after it where that is how it goes."""
-        if number < 0:
-            raise SimulationError(f"an identity must be 0 or more, got block {number}")
-        block, blocks, oldest = self._block, self._blocks, self._oldest
-        follows = bool(oldest) and oldest[-1] == number - 1
-        self._ahead = count = min(2 * self._ahead, self._most_ahead) if follows else 1
-        values = self._pack(self._transform(self._source.uniforms(number * block, count * block, 0)))
+    def _turn_to(self, key: int) -> None:
+        """Take the block at hand that has the identities of this key."""
+        try:
+            block = self._blocks[key]
+        except KeyError:
+            block = self._compute(key)
+        self._key = key
+        self._values = block.values
+
+    def _compute(self, key: int) -> _Block:
+        """A block that is not there, and some that come after it where that is how it goes."""
+        if key < 0:
+            raise SimulationError(f"an identity must be 0 or more, got one below {key + self._inside + 1}")
+        layout, blocks, oldest = self._layout, self._blocks, self._oldest
+        size, kept = layout.block, layout.kept
+        follows = layout.ahead > 1 and bool(oldest) and oldest[-1] == key - size
+        self._ahead = count = min(2 * self._ahead, layout.ahead) if follows else 1
+        computed = self._transform(self._source.uniforms(key, count * size, 0, layout.stride)).data
         for place in range(count):
-            if number + place in blocks:
+            if key + place * size in blocks:
                 continue  # asked for before its turn
-            if len(oldest) == self._kept:
+            if len(oldest) == kept:
                 del blocks[oldest.popleft()]
-            blocks[number + place] = values[place * block : (place + 1) * block]
-            oldest.append(number + place)
-        return blocks[number]
+            blocks[key + place * size] = _Block(computed[place * size : (place + 1) * size])
+            oldest.append(key + place * size)
+        return blocks[key]
 
-    def _at_lane(self, identity: int, lane: int) -> Any:
+    def _of_lane(self, identity: int, lane: int) -> float:
         if lane < 0 or identity < 0:
             raise SimulationError(f"identity and lane must be 0 or more, got {identity}, {lane}")
         number, place = divmod(identity, _LANE_BLOCK)
-        values = self._lanes.get((number, lane))
-        if values is None:
-            if len(self._lanes) * _LANE_BLOCK >= self._kept * self._block:
+        block = self._lanes.get((number, lane))
+        if block is None:
+            if len(self._lanes) * _LANE_BLOCK >= self._layout.kept * self._layout.block:
                 self._lanes.clear()
             uniforms = self._source.uniforms(number * _LANE_BLOCK, _LANE_BLOCK, lane)
-            values = self._lanes[number, lane] = self._pack(self._transform(uniforms))
-        return values[place]
+            block = self._lanes[number, lane] = _Block(self._transform(uniforms).data)
+        value: float = block.values[place]
+        return value
 
 
 class Draws(_Keyed):
@@ -272,14 +304,22 @@ class Draws(_Keyed):
 
     __slots__ = ()
 
+    def at(self, identity: int, lane: int = 0) -> float:
+        """The value of `identity`; `lane` tells attempts and repeated visits of one request apart."""
+        if lane:
+            return self._of_lane(identity, lane)
+        if identity & self._outside != self._key:
+            self._turn_to(identity & self._outside)
+        return self._values[(identity & self._inside) >> self._low]
+
 
 class _ConstantDraws(Draws):
     """Always the same: nothing has to be drawn."""
 
     __slots__ = ("_value",)
 
-    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
-        super().__init__(source, transform, pack, block, kept, ahead)
+    def __init__(self, source: _Source, transform: _Transform, layout: _Layout) -> None:
+        super().__init__(source, transform, layout)
         self._value: float = transform(np.zeros(1)).tolist()[0]
 
     def at(self, identity: int, lane: int = 0) -> float:
@@ -291,15 +331,23 @@ class Choices(_Keyed):
 
     __slots__ = ()
 
+    def at(self, identity: int, lane: int = 0) -> int:
+        """The index of `identity`; `lane` as for `Draws`."""
+        if lane:
+            return int(self._of_lane(identity, lane))
+        if identity & self._outside != self._key:
+            self._turn_to(identity & self._outside)
+        return int(self._values[(identity & self._inside) >> self._low])
+
 
 class _ConstantChoices(Choices):
     """There is but one that can be chosen: nothing has to be drawn."""
 
     __slots__ = ("_value",)
 
-    def __init__(self, source: _Source, transform: _Transform, pack: _Pack, block: int, kept: int, ahead: int) -> None:
-        super().__init__(source, transform, pack, block, kept, ahead)
-        self._value: int = transform(np.zeros(1)).tolist()[0]
+    def __init__(self, source: _Source, transform: _Transform, layout: _Layout) -> None:
+        super().__init__(source, transform, layout)
+        self._value = int(transform(np.zeros(1)).tolist()[0])
 
     def at(self, identity: int, lane: int = 0) -> int:
         return self._value
@@ -328,24 +376,16 @@ class Sequential:
         return self._left.pop()
 
 
-def _as_list(values: NDArray[Any]) -> Sequence[Any]:
-    """Fastest to read: 32 bytes a value."""
-    as_list: list[Any] = values.tolist()
-    return as_list
-
-
-def _as_array(values: NDArray[Any]) -> Sequence[Any]:
-    """A little slower to read: 8 bytes a value."""
-    return array("d" if values.dtype == np.float64 else "q", values.tobytes())
-
-
-def _unchanged(uniforms: _Uniforms) -> NDArray[Any]:
+def _unchanged(uniforms: _Uniforms) -> _Uniforms:
     return uniforms
 
 
 def _durations(distribution: Distribution) -> _Transform:
-    def durations(uniforms: _Uniforms) -> NDArray[Any]:
-        return np.rint(distribution.ppf(uniforms) * 2.0**30) * DURATION_STEP_S
+    def durations(uniforms: _Uniforms) -> _Uniforms:
+        steps = distribution.ppf(uniforms) * 2.0**30
+        np.rint(steps, out=steps)
+        steps *= DURATION_STEP_S
+        return steps
 
     return durations
 
@@ -361,8 +401,8 @@ def _choosing(weights: tuple[float, ...]) -> _Transform:
     last = max(index for index, weight in enumerate(weights) if weight)
     limits = np.array(cumulative)
 
-    def choosing(uniforms: _Uniforms) -> NDArray[Any]:
+    def choosing(uniforms: _Uniforms) -> _Uniforms:
         places = np.searchsorted(limits, uniforms * total, side="right")
-        return np.minimum(places, last).astype(np.int64)
+        return np.minimum(places, last).astype(np.float64)
 
     return choosing

@@ -22,9 +22,10 @@ def test_values_depend_on_identity_and_lane_alone(asked, chance, exponent, distr
     expected = {place: first.at(*place) for place in asked}
     shuffled = asked * 2
     chance.shuffle(shuffled)
-    second = Streams(seed, 0, 2**exponent, kept=2**exponent * 2, ahead=2).draws("x", distribution)
-    for place in shuffled:
-        assert second.at(*place) == expected[place]
+    for stride in (1, 16):
+        second = Streams(seed, 0, 2**exponent, kept=2**exponent * 2, ahead=2, stride=stride).draws("x", distribution)
+        for place in shuffled:
+            assert second.at(*place) == expected[place]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

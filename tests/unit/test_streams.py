@@ -124,14 +124,18 @@ def test_where_one_can_be_chosen_nothing_is_drawn(monkeypatch):
         assert [choices.at(identity, lane) for identity in (0, 5000) for lane in (0, 1)] == [only] * 4
 
 
-def test_many_users_get_small_blocks_and_the_same_values():
+def test_many_users_get_blocks_of_one_request_each_and_the_same_values(monkeypatch):
     few, many = Streams.for_users(1, 0, 100), Streams.for_users(1, 0, 100_000)
-    assert (few._block, many._block) == (1024, 256)
+    identities = (0, 3, 15, 16, 255, 256, closed_identity(1023, 7), closed_identity(1024, 7), closed_identity(99, 1234))
     for purpose, of in (("d", lambda s: s.draws("d", SERVICE)), ("c", lambda s: s.choices("c", [1, 2]))):
         one, other = of(few), of(many)
-        for identity in (0, 255, 256, closed_identity(99_999, 1234)):
+        for identity in identities:
             assert one.at(identity) == other.at(identity), purpose
+            assert one.at(identity, 3) == other.at(identity, 3), purpose
             assert type(one.at(identity)) is type(other.at(identity)) is (float if purpose == "d" else int)
+    monkeypatch.setattr(streams_module._Generator, "words", lambda *_: pytest.fail("it draws again"))
+    draws = many.draws("d", SERVICE)
+    assert len({draws.at(closed_identity(user, 0)) for user in range(1024)}) == 1024
 
 
 def test_sixteen_ordinals_of_neighbouring_users_stand_together():
