@@ -17,5 +17,9 @@ cdef class DataClass:
     cdef public bint cache_nulls
     cdef public dict updates
     cdef public double _missing_share
-    cdef public object _entry_bytes, _keys, _null_bytes, local, local_evictions, local_hits, local_misses, local_stale_hits, value_bytes
+    cdef public long long _entry_bytes, _keys, _null_bytes
+    cdef public object local, local_evictions, local_hits, local_misses, local_stale_hits, value_bytes
     cpdef key_of(self, Request request)
+    cpdef bint is_missing(self, key) except -1
+    cpdef bint is_kept(self, key) except -1
+    cpdef long long size_of(self, key) except -1

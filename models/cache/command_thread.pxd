@@ -1,9 +1,14 @@
+cimport cython
 from models.cache.lettuce cimport Client, Wait
 from models.request cimport Request
 from sim.environment cimport Light, Schedule, Timer
 from sim.resources cimport Permits
+from models.cache.classes cimport DataClass
+from models.cache.entries cimport Entry
 from models.cache.expiry cimport ActiveExpiry
 from models.cache.keyspace cimport Keyspace
+
+cdef object GET
 
 
 cdef class CommandThread:
@@ -16,4 +21,8 @@ cdef class CommandThread:
     cdef public bint _is_deserted, _is_evicting
     cdef public dict _clients
     cdef public double _served_since_s
-    cdef public object _evictions_cut, _host, _life, _lost_at_s, _oom_errors, _patience, _timed_out, path
+    cdef public double _lost_at_s
+    cdef public long long _life
+    cdef public object _evictions_cut, _host, _oom_errors, _patience, _timed_out, path
+    cpdef _carry_out(self, cython.py_int command, DataClass part, cython.py_int key, cython.py_int version)
+    cpdef _note_lookup(self, DataClass part, cython.py_int key, Request request, Entry entry)

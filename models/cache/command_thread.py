@@ -17,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from models.cache.classes import DataClass
+from models.cache.commands import GET
+from models.cache.entries import Entry
 from models.cache.expiry import ActiveExpiry
 from models.cache.keyspace import Keyspace
 from models.cache.lettuce import Client, CommandTimedOut, Wait
@@ -85,10 +88,11 @@ class CommandThread:
         return self._host.is_up
 
     def _command(
-        self, client: Client, request: Request | None, round_trip_s: float, cpu_s: float, writes: bool,
-        action: Callable[..., Any], *what: Any,
+        self, client: Client, request: Request | None, round_trip_s: float, cpu_s: float, writes: bool, command: int,
+        part: DataClass | None = None, key: int = 0, version: int = 0,
     ) -> Activity:  # fmt: skip
-        """The way, the wait for the thread, the work: where it is for a request, all of that is its cache time."""
+        """The way, the wait for the thread, the work: where it is for a request, all of that is its cache time.
+        `command`: which one (`models.cache.commands`), on which class of data, key and version."""
         env, host, thread, space = self._env, self._host, self._thread, self.space
         is_limited = space.is_limited
         began_at_s = env.now
@@ -152,20 +156,22 @@ class CommandThread:
                 raise CacheFull(self.path)
             if self._expiry is not None:
                 self._expiry.visited()
-            result = action(*what)
+            result = self._carry_out(command, part, key, version)
             if link is not None:
                 if resident is not None:  # what has been answered is on its way, whatever becomes of Redis
                     host.leave(resident)
                     resident = None
                 is_sent = False
                 yield from link.back()
+            if command == GET and part is not None and request is not None:
+                self._note_lookup(part, key, request, result)
             return result
         except Unreachable as lost:
             raise CacheUnavailable(self.path) from lost
         except CommandTimedOut as late:
             self._timed_out.add()
             if is_sent:
-                env.start(self._carry_out_for_nobody(cpu_s, writes, action, what))
+                env.start(self._carry_out_for_nobody(cpu_s, writes, command, part, key, version))
             raise CacheUnavailable(self.path) from late
         finally:
             if resident is not None:
@@ -175,7 +181,17 @@ class CommandThread:
             if request is not None:
                 request.cache_s += env.now - began_at_s
 
-    def _carry_out_for_nobody(self, cpu_s: float, writes: bool, action: Callable[..., Any], what: Any) -> Activity:
+    def _carry_out(self, command: int, part: DataClass | None, key: int, version: int) -> Any:
+        """A command takes effect. Who inherits knows the commands."""
+        raise NotImplementedError
+
+    def _note_lookup(self, part: DataClass, key: int, request: Request, entry: Entry | None) -> None:
+        """What GET has found is known to who asked."""
+        raise NotImplementedError
+
+    def _carry_out_for_nobody(
+        self, cpu_s: float, writes: bool, command: int, part: DataClass | None, key: int, version: int
+    ) -> Activity:
         """A command that Redis has, but whose caller has given up."""
         host, thread = self._host, self._thread
         if not host.is_up:
@@ -190,7 +206,7 @@ class CommandThread:
             finally:
                 thread.release()
             if fits or not writes:
-                action(*what)
+                self._carry_out(command, part, key, version)
         except InstanceDied:
             pass
         finally:

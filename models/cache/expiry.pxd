@@ -1,3 +1,4 @@
+cimport cython
 from sim.environment cimport Schedule, Timer
 from sim.resources cimport Permits
 from models.cache.keyspace cimport Keyspace
@@ -13,4 +14,5 @@ cdef class ActiveExpiry:
     cdef public bint _is_running, _is_visited
     cdef public double _phase_s
     cdef public object _cpu_s, _cuts, _redis, _run
+    @cython.locals(when=double)
     cpdef visited(self)

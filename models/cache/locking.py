@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.cache.classes import Costs
+from models.cache.classes import Costs, DataClass
 from models.cache.command_thread import Host
-from models.cache.entries import Entry
+from models.cache.commands import DROP_LOCK, HAS_LOCK, TAKE_LOCK
 from models.cache.lettuce import Client
 from models.cache.redis import Redis
 from models.cache.spec import RedisSpec
@@ -36,7 +36,7 @@ class LockingRedis(Redis):
         super().__init__(context, spec, host)
         self.writer_locks_when_sync = not self.locks_when_sync
         self._sleep_s = spec.client.lock_sleep
-        self._locked: dict[str, bool] = {}
+        self._locked: dict[DataClass, bool] = {}
         cpu, round_trip = spec.command_cpu.distribution(), spec.round_trip.distribution()
         at = context.at("classes")
         self._lock_costs = {name: Costs(at.at(name).at("lock"), cpu, round_trip) for name in spec.classes}
@@ -51,8 +51,7 @@ class LockingRedis(Redis):
 
     def lookup(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         yield from self._await_unlocked(client, request, cls, lane)
-        entry: Entry | None = yield from Redis.lookup(self, client, request, cls, lane)
-        return entry
+        return (yield from Redis.lookup(self, client, request, cls, lane))
 
     def store(self, client: Client, request: Request, cls: str, lane: int, version: int = 0) -> Activity:
         part = self._classes[cls]
@@ -77,14 +76,14 @@ class LockingRedis(Redis):
     def lock(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """Wait until the class is unlocked, and lock it. Who comes in between is first."""
         yield from self._await_unlocked(client, request, cls, lane)
-        while not (yield from self._ask(client, request, cls, lane, True, self._set_lock)):
+        while (yield from self._ask(client, request, cls, lane, TAKE_LOCK)):
             yield from self._await_unlocked(client, request, cls, lane)
 
     def unlock(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
-        return self._ask(client, request, cls, lane, False, self._delete_lock)
+        return self._ask(client, request, cls, lane, DROP_LOCK)
 
     def _await_unlocked(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
-        while (yield from self._ask(client, request, cls, lane, False, self._is_locked)):
+        while (yield from self._ask(client, request, cls, lane, HAS_LOCK)):
             self._polls[cls].add()
             began_at_s = self._env.now
             try:
@@ -92,19 +91,18 @@ class LockingRedis(Redis):
             finally:
                 request.wait_s += self._env.now - began_at_s
 
-    def _ask(self, client: Client, request: Request, cls: str, lane: int, writes: bool, action: Any) -> Activity:
+    def _ask(self, client: Client, request: Request, cls: str, lane: int, command: int) -> Activity:
         costs, identity = self._lock_costs[cls], request.identity
         return self._command(
-            client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), writes, action, cls
-        )
+            client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane),
+            command == TAKE_LOCK, command, self._classes[cls],
+        )  # fmt: skip
 
-    def _is_locked(self, cls: str) -> bool:
-        return self._locked.get(cls, False)
-
-    def _set_lock(self, cls: str) -> bool:
-        is_mine = not self._locked.get(cls, False)
-        self._locked[cls] = True
-        return is_mine
-
-    def _delete_lock(self, cls: str) -> None:
-        self._locked[cls] = False
+    def _carry_out(self, command: int, part: DataClass | None, key: int, version: int) -> Any:
+        """Of the commands on a lock the answer is whether it was there."""
+        if part is None or command < HAS_LOCK:
+            return super()._carry_out(command, part, key, version)
+        was_locked = self._locked.get(part, False)
+        if command != HAS_LOCK:
+            self._locked[part] = command == TAKE_LOCK
+        return was_locked

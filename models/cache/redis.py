@@ -1,4 +1,3 @@
-# cython: annotation_typing=True
 """Redis as a cache: one command thread, entries that expire, memory that counts, clients that wait for it.
 
 Models   A command is a round trip, then its turn on the one command thread, whose CPU time Redis' container burns; it
@@ -21,8 +20,9 @@ from functools import partial
 from typing import Any
 
 from models.cache.books import Books
-from models.cache.classes import DataClass
+from models.cache.classes import Costs, DataClass
 from models.cache.command_thread import CommandThread, Host
+from models.cache.commands import DEL, GET, SCRIPT, SET
 from models.cache.entries import Entry
 from models.cache.expiry import ActiveExpiry
 from models.cache.keyspace import Keyspace
@@ -117,40 +117,34 @@ class Redis(CommandThread):
     def lookup(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """GET: the entry of the request's key, or None. Notes hit or miss on the request: a miss if any."""
         part: DataClass = self._classes[cls]
-        costs, identity = part.lookup, request.identity
-        key: int = part.key_of(request)
-        entry: Entry | None = yield from self._command(
+        costs: Costs = part.lookup
+        identity = request.identity
+        return self._command(
             client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), False,
-            self._get, part, key,
+            GET, part, part.key_of(request),
         )  # fmt: skip
-        if entry is None:
-            part.misses.total += 1
-            request.cache = "miss"
-            return None
-        part.hits.total += 1
-        request.cache = request.cache or "hit"
-        if part.updates and entry.version != part.updates.get(key, 0):
-            part.stale_hits.add()
-        return entry
 
     def store(self, client: Client, request: Request, cls: str, lane: int, version: int = 0) -> Activity:
         """SET with the class's TTL. `version`: of the data when it was read."""
         part: DataClass = self._classes[cls]
-        costs, identity = part.store, request.identity
-        key: int = part.key_of(request)
-        if part.is_kept(key):
-            yield from self._command(
-                client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), True,
-                self._set, part, key, version,
-            )  # fmt: skip
+        key = part.key_of(request)
+        if not part.is_kept(key):
+            return _nothing()
+        costs: Costs = part.store
+        identity = request.identity
+        return self._command(
+            client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), True,
+            SET, part, key, version,
+        )  # fmt: skip
 
     def evict(self, client: Client, request: Request, cls: str, lane: int) -> Activity:
         """DEL, as an update does."""
-        part = self._classes[cls]
-        key, costs, identity = part.key_of(request), part.evict, request.identity
+        part: DataClass = self._classes[cls]
+        costs: Costs = part.evict
+        identity = request.identity
         return self._command(
             client, request, costs.round_trip.at(identity, lane), costs.cpu.at(identity, lane), False,
-            self._del, part, key,
+            DEL, part, part.key_of(request),
         )  # fmt: skip
 
     def scripts(self, name: str, owner: Any = None) -> Scripts:
@@ -169,22 +163,38 @@ class Redis(CommandThread):
     def run_script(self, client: Client, writes: bool) -> Activity:
         """One EVALSHA of somebody who keeps the books: its time is the caller's to note."""
         round_trip_s, cpu_s = self._script_round_trip.next(), self._script_cpu.next()
-        yield from self._command(client, None, round_trip_s, cpu_s, writes, _nothing)
+        return self._command(client, None, round_trip_s, cpu_s, writes, SCRIPT)
 
-    def _get(self, part: DataClass, key: int) -> Entry | None:
-        return self.space.find(part.shelf, key, self._env.now + self.clock_offset_s)
-
-    def _set(self, part: DataClass, key: int, version: int) -> None:
+    def _carry_out(self, command: int, part: DataClass | None, key: int, version: int) -> Any:
+        """What is cached. What a script does is the business of whoever sent it."""
+        if part is None:
+            return None
         now = self._env.now + self.clock_offset_s
+        if command == GET:
+            return self.space.find(part.shelf, key, now)
+        if command == SET:
+            self._set(part, key, version, now)
+        elif command == DEL and self.space.delete(part.shelf, key, now):
+            part.evictions.add()
+        return None
+
+    def _set(self, part: DataClass, key: int, version: int, now: float) -> None:
         entry, was_fresh = self.space.store(part.shelf, key, now, part.size_of(key))
         entry.version = version
-        part.stores.add()
+        part.stores.total += 1
         if was_fresh:
             part.duplicate_loads.add()
 
-    def _del(self, part: DataClass, key: int) -> None:
-        if self.space.delete(part.shelf, key, self._env.now + self.clock_offset_s):
-            part.evictions.add()
+    def _note_lookup(self, part: DataClass, key: int, request: Request, entry: Entry | None) -> None:
+        if entry is None:
+            part.misses.total += 1
+            request.cache = "miss"
+            return
+        part.hits.total += 1
+        if not request.cache:
+            request.cache = "hit"
+        if part.updates and entry.version != part.updates.get(key, 0):
+            part.stale_hits.add()
 
 
 class Scripts:
@@ -205,5 +215,7 @@ class Scripts:
         return self._redis.run_script(self._client, writes)
 
 
-def _nothing() -> None:
-    """What a script does is the business of whoever sent it."""
+def _nothing() -> Activity:
+    """No command is sent."""
+    return
+    yield

@@ -70,8 +70,7 @@ class Table:
     def _resize(self, size: int) -> None:
         old, self._buckets, self._mask = self._buckets, [None] * size, size - 1
         buckets, mask = self._buckets, self._mask
-        for each in old:
-            entry = each
+        for entry in old:
             while entry is not None:
                 after = entry.next
                 bucket = entry.hash & mask

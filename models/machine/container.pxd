@@ -1,5 +1,6 @@
 cimport cython
 from sim.environment cimport Light, Schedule, Timer
+from models.machine.machine cimport Machine
 from sim.probe cimport Count, Level
 
 
@@ -11,10 +12,11 @@ cdef class Container:
     cdef public bint _is_running, is_doomed, is_leaving, is_listed, is_started, is_up
     cdef public dict _residents
     cdef public double speed
-    cdef public long long memory_bytes
-    cdef public object cpu, _closures, _down_for_s, _machine, _memory_limit_bytes, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_up, path, run, spec
+    cdef public long long _memory_limit_bytes, memory_bytes
+    cdef public Machine _machine
+    cdef public object cpu, _closures, _down_for_s, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_up, path, run, spec
     @cython.locals(light=Light)
     cpdef enter(self)
     cpdef leave(self, light)
-    @cython.locals(memory_bytes="long long")
-    cpdef use_memory(self, delta_bytes)
+    @cython.locals(memory_bytes=cython.longlong, limit_bytes=cython.longlong)
+    cpdef use_memory(self, long long delta_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from models.jvm import cpu_count
 from models.machine.restart import RestartRule
@@ -19,6 +19,8 @@ from sim.processor.container import Container as Cpu
 
 CFS_PERIOD_S = 0.1
 """Docker's CPU period (moby daemon/daemon_unix.go)."""
+NO_LIMIT: Final = (1 << 63) - 1
+"""Bytes: as many as Linux counts."""
 
 
 class Ground(Protocol):
@@ -63,7 +65,7 @@ class Container:
         """Processors that a JVM in it sees."""
         self.base_bytes = spec.base_memory if base_bytes is None else base_bytes
         self.memory_bytes = 0
-        self._memory_limit_bytes = inf if spec.limits.memory is None else spec.limits.memory
+        self._memory_limit_bytes: int = NO_LIMIT if spec.limits.memory is None else spec.limits.memory
         self.memory = context.probe.level(f"{context.path}.memory_bytes")
         self.deaths = context.probe.count(f"{context.path}.deaths")
         self.is_up = True
