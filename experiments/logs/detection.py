@@ -35,7 +35,7 @@ from experiments.logs.source import HEAD, LONGEST_LINE, Source
 from experiments.logs.wrapped import Wrapped, unwrapped
 
 MOST_LINES: Final = 1000
-_SAID: Final = "as stated"
+SAID: Final = "as stated"
 _SEEN: Final = "told from its first lines"
 
 Lines = Sequence[bytes]
@@ -134,7 +134,7 @@ def stated(name: str, source: Source, fields: Fields, at_end: bool | None) -> tu
         if outer is not None and _fitting(found, outer[1]) >= max(1, _fitting(found, lines)):
             found = Wrapped(outer[0], found)
         found.look(lines)
-    return found, _SAID
+    return found, SAID
 
 
 def _stated(name: str, source: Source, lines: Lines, fields: Fields, at_end: bool | None) -> Format:

@@ -37,6 +37,10 @@ class LineFormat(ABC):
         """Whether a line is in this format."""
         return self.instant(line) != NO_INSTANT
 
+    def why_not(self, line: bytes) -> str:
+        """Why a line does not fit, in words, where that says more than the line."""
+        return ""
+
     @abstractmethod
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
         """The requests of a block. Every line is noted."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from experiments.errors import InputError, shown
 from experiments.logs.batch import Batch
 from experiments.logs.combined import Combined
 from experiments.logs.counts import Counts
-from experiments.logs.detection import detected, first_lines, stated
+from experiments.logs.detection import SAID, detected, first_lines, stated
 from experiments.logs.fields import NO_INSTANT
 from experiments.logs.lines import LineFormat
 from experiments.logs.locust import LocustHistory
@@ -82,38 +83,57 @@ class Part:
 
 def parts_of(
     sources: Sequence[Source], format_name: str | None, fields: Fields, at_end: bool | None, names: Names
-) -> tuple[list[Part], str]:
+) -> tuple[list[Part], dict[Format, str]]:
     """The files with their formats, and how these were told. Raises InputError."""
-    kinds: list[Format] = []
-    why = ""
+    kinds: dict[Format, str] = {}
     found: dict[int, Format] = {}
     for number, source in enumerate(sources):
         if not source.head() and (len(sources) > 1 or format_name is None):
             continue  # it was just begun, and tells nothing
         again = next((kind for kind in kinds if _goes_on(kind, source, format_name is not None)), None)
         if again is None:
-            told, why = _told(source, format_name, fields, at_end)
+            told, why = _told(source, format_name, fields, at_end, len(sources) == 1)
             again = next((kind for kind in kinds if _is_same(kind, told)), told)
-            if again is told:
-                kinds.append(again)
+            kinds.setdefault(again, why)
         found[number] = again
         if len(sources) > 1 and isinstance(again, LineFormat) and source.can_be_reopened:
             source.close()
     if not kinds:
-        first, why = _told(sources[0], format_name, fields, at_end)
-        kinds.append(first)
+        kinds = dict([_told(sources[0], format_name, fields, at_end, True)])
+    if format_name is not None and SAID not in kinds.values():
+        stated(format_name, sources[0], fields, at_end)  # says why, where it is a format that nobody knows
+        raise InputError(f"--format: must fit one of the logs, got {shown(format_name)}. Each is something else.")
     _refuse_dates_and_none(sources, found)
     shown_bad: list[str] = []  # the first of all files
+    first = next(iter(kinds))
     return [
-        Part(source, found.get(number, kinds[0]), Notes(names, bad_shown=shown_bad))
+        Part(source, found.get(number, first), Notes(names, bad_shown=shown_bad))
         for number, source in enumerate(sources)
-    ], why
+    ], kinds
 
 
-def _told(source: Source, format_name: str | None, fields: Fields, at_end: bool | None) -> tuple[Format, str]:
+def _told(
+    source: Source, format_name: str | None, fields: Fields, at_end: bool | None, is_alone: bool
+) -> tuple[Format, str]:
+    """The format of a file: the one that is stated, where there is one that fits, or where nothing else does."""
     if format_name is None:
         return detected(source, fields, at_end)
-    return stated(format_name, source, fields, at_end)
+    if is_alone:
+        return stated(format_name, source, fields, at_end)
+    try:
+        found = stated(format_name, source, fields, at_end)
+    except InputError as error:
+        with suppress(InputError):
+            return detected(source, fields, at_end)
+        raise error from None
+    if isinstance(found[0], LineFormat) and not _fitting(found[0], source):
+        with suppress(InputError):
+            return detected(source, fields, at_end)
+    return found
+
+
+def _fitting(kind: LineFormat, source: Source) -> int:
+    return sum(map(kind.fits, first_lines(source.head())))
 
 
 def _goes_on(kind: Format, source: Source, is_stated: bool) -> bool:
@@ -123,9 +143,8 @@ def _goes_on(kind: Format, source: Source, is_stated: bool) -> bool:
     if isinstance(kind, LocustHistory | Parquet) or not isinstance(kind, LineFormat):
         return False
     if is_stated:
-        return True
-    lines = first_lines(source.head())
-    return isinstance(kind, Combined) and 2 * sum(map(kind.fits, lines)) > len(lines)
+        return _fitting(kind, source) > 0
+    return isinstance(kind, Combined) and 2 * _fitting(kind, source) > len(first_lines(source.head()))
 
 
 def _is_same(one: Format, other: Format) -> bool:

@@ -21,6 +21,9 @@ from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
 
 QUOTED: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_BARE_REQUEST: Final = rb'[^\s"]+(?: [^\s"]+){0,2}'
+"""A request line without quotes around it: method, target and version, or fewer words of what is none."""
+_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class PatternFormat(LineFormat):
         self._title = title
         self._unescaped = unescaped
         used = _used(parts)
-        self._line = re.compile(b"".join(_expression(parts, number, used) for number in range(len(parts))), re.DOTALL)
+        self._parts = list(parts)
+        self._expressions = [_expression(parts, number, used) for number in range(len(parts))]
+        self._line = re.compile(b"".join(self._expressions), re.DOTALL)
         self._variables = [part for part in parts if isinstance(part, Variable) and part in used]
         self._fields = Fields([variable.use for variable in self._variables], at_end)
         self._edge = "end" if at_end else "begin"
@@ -68,6 +73,19 @@ class PatternFormat(LineFormat):
     def instant(self, line: bytes) -> int:
         match = self._line.fullmatch(line)
         return NO_INSTANT if match is None else instant_of(match[self._time], self._unit)
+
+    def why_not(self, line: bytes) -> str:
+        """Where a line stops to fit, in words; empty where it fits."""
+        if self._line.fullmatch(line):
+            return ""
+        for count in range(len(self._expressions), -1, -1):
+            match = re.compile(b"".join(self._expressions[:count]), re.DOTALL).match(line)
+            if match is not None:
+                break
+        assert match is not None  # nothing at all is the begin of everything
+        rest = line[match.end() :][:_SHOWN].decode("utf-8", "backslashreplace")
+        names = ["its begin", *(shown(part if isinstance(part, str) else part.name) for part in self._parts), "its end"]
+        return f"must have {names[count + 1]} after {names[count]}, got {shown(rest) if rest else 'no more'}"
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
         matches = [self._line.fullmatch(line) for line in block.lines()]
@@ -100,6 +118,8 @@ def _expression(parts: Sequence[str | Variable], number: int, used: list[Variabl
         return re.escape(part.encode())
     after = parts[number + 1] if number + 1 < len(parts) else ""
     holds = part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"?]*')
+    if part.use is not None and part.use.role == "request" and part.holds is None and str(after)[:1].isspace():
+        holds = _BARE_REQUEST
     is_used = any(part is each for each in used)
     return b"(" + holds + b")" if is_used else b"(?:" + holds + b")"
 
@@ -113,6 +133,8 @@ def _up_to(text: str) -> bytes:
     mark = text.strip()[:1]
     if not mark or not text[0].isspace():
         return b"[^" + re.escape(text[:1].encode()) + b"]*"
+    if mark == "-":  # which stands for what is not there, and in names
+        return b"(?:(?!" + re.escape(text.encode()) + b").)*"
     return b"[^" + re.escape(mark.encode()) + b"]*?"
 
 

@@ -15,6 +15,8 @@ from typing import Final, Literal
 
 from experiments.errors import InputError, shown
 from experiments.logs.batch import NS, Batch, joined
+from experiments.logs.detection import first_lines
+from experiments.logs.lines import LineFormat
 from experiments.logs.names import Names
 from experiments.logs.notes import Format
 from experiments.logs.parts import interleaved, parts_of
@@ -67,10 +69,9 @@ class Reading:
         self._progress = progress
         self._begun = False
         at_end = None if stamp is None else stamp == "end"
-        self._parts, why = parts_of(sources, format_name, fields, at_end, self.names)
-        kinds = list(dict.fromkeys(part.kind for part in self._parts))
-        _refuse_what_is_not_open(kinds, fields, stamp)
-        self.format = f"{'; '.join(self._told(kind, len(kinds)) for kind in kinds)}; {why}"
+        self._parts, kinds = parts_of(sources, format_name, fields, at_end, self.names)
+        _refuse_what_is_not_open(list(kinds), fields, stamp)
+        self.format = "; ".join(self._told(kind, why, len(kinds)) for kind, why in kinds.items())
         """The formats in words, and how they were told."""
         self.format_name = ", ".join(dict.fromkeys(kind.name for kind in kinds))
         """What `--format` would say."""
@@ -79,11 +80,12 @@ class Reading:
         for part in self._parts:
             part.notes.place = f"{part.source.named} " if len(self._parts) > 1 else ""
 
-    def _told(self, kind: Format, kinds: int) -> str:
+    def _told(self, kind: Format, why: str, kinds: int) -> str:
         """A format in words, and where there are several, which files are in it."""
+        said = f"{kind.describe()}; {why}"
         if kinds == 1:
-            return kind.describe()
-        return f"{_listed([part.source.named for part in self._parts if part.kind is kind])}: {kind.describe()}"
+            return said
+        return f"{_listed([part.source.named for part in self._parts if part.kind is kind])}: {said}"
 
     @property
     def lines(self) -> int:
@@ -188,6 +190,10 @@ class Reading:
         if not self.lines:
             return f"{name}: must have requests, got an empty log. Is it the right file?"
         lines = f"{self.lines} line{'s' * (self.lines > 1)}"
+        kind, first = self._parts[0].kind, next(iter(first_lines(self._parts[0].source.head())), b"")
+        why = kind.why_not(first) if isinstance(kind, LineFormat) and self._parts[0].source.can_be_reopened else ""
+        if why:
+            return f"{name}: must be in the format {self.format_name}, got {lines} of something else: line 1: {why}."
         return f"{name}: must be in the format {self.format_name}, got {lines} of something else: {self.bad_shown[0]}."
 
 

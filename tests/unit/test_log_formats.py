@@ -572,3 +572,37 @@ def test_a_large_har_is_read_in_pieces(tmp_path: Path) -> None:
     entry = {**ENTRY, "response": {"status": 200, "content": {"size": 1, "text": '"{' * 200_000}}}
     reading, _ = taken(log_of(tmp_path, har_of(*[entry] * 12)))
     assert (reading.requests, reading.bad) == (12, 0)
+
+
+# formats that people write down, as others wrote them
+
+
+def test_a_request_without_quotes_and_a_user_before_a_dash(tmp_path: Path) -> None:
+    text = (
+        "[$time_local] $remote_addr - $remote_user - $server_name $host to: $upstream_addr: $request $status "
+        "upstream_response_time $upstream_response_time msec $msec request_time $request_time"
+    )
+    rest = "to: 10.1.0.1:8080: {} 200 upstream_response_time 0.010 msec 1445742685.500 request_time 0.100"
+    lines = [
+        f"[{STAMP}] 10.0.0.1 - {user} - a-b.example a-b.example {rest.format(request)}"
+        for user in ("-", "jean-luc", "ann") for request in ("GET /a HTTP/1.1", "POST /b")
+    ]  # fmt: skip
+    reading, batch = taken(log_of(tmp_path, *lines), format=text)
+    assert (reading.requests, reading.bad) == (6, 0)
+    assert reading.names.users.texts == ["jean-luc", "ann"]
+    assert reading.names.targets == [("GET", "/a"), ("POST", "/b")]
+    assert batch.response_s.tolist() == [0.1] * 6
+
+
+@pytest.mark.parametrize(
+    ("format_name", "why"),
+    [
+        ('$remote_addr [$time_local] "$request"', "line 1: must have ' [' after '$remote_addr', got ' - - [25/Oct/"),
+        ('%h %l %u %t "%r" %>s %b', "line 1: must have its end after '%b', got ' \"-\" \"curl\"'."),
+        ('%h %l %u %t "%r" %>s %b %D', "line 1: must have '%D' after ' ', got '\"-\" \"curl\"'."),
+    ],
+)
+def test_where_a_line_stops_to_fit_is_said(format_name: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        taken(log_of(tmp_path, combined()), format=format_name)
+    assert why in str(caught.value)

@@ -43,7 +43,7 @@ def test_every_file_is_in_its_own_format(tmp_path: Path) -> None:
     assert reading.format_name == "json, combined, csv"
     assert f"{old}: common or combined log format" in reading.format
     assert f"{new}: CSV with commas: time from time" in reading.format
-    assert reading.format.endswith("; told from its first lines")
+    assert reading.format.count("; told from its first lines") == 3
     assert (reading.lines, reading.requests, reading.bad, reading.headers) == (181, 180, 1, 1)
     assert [batch.resolution_ns for batch in batches] == [NS, 1_000_000, NS]
     assert np.concatenate([batch.line for batch in batches]).tolist() == [*range(1, 61), *range(63, 183)]
@@ -100,3 +100,19 @@ def test_dates_and_none_are_no_one_log(tmp_path: Path) -> None:
     for name, text in (("counts.txt", "1 2 3 4\n"), ("rows.csv", "t_s,endpoint\n0.5,get\n")):
         with pytest.raises(InputError, match="logs: must all have dates, got none in"):
             read(dated, written(tmp_path, name, text))
+
+
+TIMED = '$msec "$request" $status $request_time'
+
+
+def test_a_format_that_is_stated_is_that_of_the_files_it_fits(tmp_path: Path) -> None:
+    own = written(tmp_path, "own.log", *(f'{BEGIN + second}.5 "GET /o HTTP/1.1" 200 0.1\n' for second in range(20)))
+    plain = written(tmp_path, "access.log", *(access(second) for second in range(20)))
+    reading, _ = read(plain, own, format=TIMED)
+    assert (reading.requests, reading.bad) == (40, 0)
+    assert f"{own}: nginx log format: " in reading.format
+    assert reading.format.count("as stated") == reading.format.count("told from") == 1
+    with pytest.raises(InputError, match="--format: must fit one of the logs, got"):
+        read(plain, plain, format=TIMED)
+    with pytest.raises(InputError, match="--format: must be a known format, got 'combind'"):
+        read(plain, own, format="combind")
