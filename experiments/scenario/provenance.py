@@ -9,7 +9,7 @@ from pydantic import Field
 
 from experiments.errors import InputError
 from experiments.scenario.document import Document, leaves
-from experiments.scenario.paths import format_path, parse_path, spoken
+from experiments.scenario.paths import child, format_path, parse_path, spoken, step_at
 from experiments.scenario.schema import ANYTHING, Schema
 from experiments.scenario.settings import find
 from models.spec import Spec
@@ -20,7 +20,7 @@ BESIDE = ("variants", "provenance")
 _FOR_PEOPLE = ("description", "not_modelled")
 """Text, which needs no source."""
 
-_FREE = Schema(ANYTHING)
+_FREE = Schema(lambda: ANYTHING)
 
 
 class Provenance(Spec):
@@ -66,7 +66,7 @@ def check_provenance(document: Document, schema: Schema) -> None:
             names = parse_path(text)
             if names[0] == "variants":
                 find(names[1:], Document(document.value.get("variants") or {}), _FREE, origin, may_add=False)
-            else:
+            elif not _stands(names, system):
                 find(names, Document(system), schema, origin, may_add=False)
         except ValueError as error:
             problems.append(f"provenance: {error}. Write e.g. services.api.replicas. ({origin})")
@@ -74,6 +74,19 @@ def check_provenance(document: Document, schema: Schema) -> None:
             problems += [f"provenance.{line}" for line in error.lines]
     if problems:
         raise InputError.of(problems)
+
+
+def _stands(names: tuple[str, ...], value: Any) -> bool:
+    """Whether names lead to something that is written. If the specification does not know it, validation says so."""
+    for name in names:
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and (at := step_at(value, name)) is not None:
+            for key in at:
+                value = child(value, key)
+        else:
+            return False
+    return True
 
 
 def valued_paths(document: Document) -> Iterator[tuple[str, ...]]:

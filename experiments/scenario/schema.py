@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,11 +20,22 @@ ANYTHING: Node = {}
 
 
 class Schema:
-    """The schema of one specification. Nodes are JSON schema objects with their references followed."""
+    """The schema of one specification. Nodes are JSON schema objects with their references followed.
 
-    def __init__(self, root: Node) -> None:
-        self.root = root
-        self._definitions: Mapping[str, Node] = root.get("$defs", {})
+    It is made when somebody looks at it, which takes a tenth of a second: most scenarios have nothing wrong with them.
+    """
+
+    def __init__(self, make: Callable[[], Node]) -> None:
+        self._make = make
+
+    @cached_property
+    def root(self) -> Node:
+        return self._make()
+
+    @cached_property
+    def _definitions(self) -> Mapping[str, Node]:
+        definitions: Mapping[str, Node] = self.root.get("$defs", {})
+        return definitions
 
     def child(self, node: Node, value: Any, key: Key) -> Node | None:
         """What may stand under `key` of a `value` described by `node`; None where nothing may."""
@@ -166,4 +177,4 @@ def _tags(node: Node) -> list[str]:
 @lru_cache(maxsize=8)
 def schema_of(model: type[BaseModel]) -> Schema:
     """The schema of a specification, made once."""
-    return Schema(model.model_json_schema())
+    return Schema(model.model_json_schema)
