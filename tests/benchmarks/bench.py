@@ -9,7 +9,7 @@ on three kinds of model: the reference model (draws.py), M/M/2 at 70 % whose mea
 and the shipped scenarios. Every run has a process of its own; the ways take turns, so that whatever else the machine
 does slows all of them; times are CPU time, figures medians, ratios taken within a round. Ratios are what counts: they
 hold from machine to machine, seconds do not. Peers may run on a newer Python, which plain SimPy then runs on as well.
-Where the compiled modules are built they are measured beside the pure ones.
+Where there is a C compiler the same program is measured compiled as well, in a copy of its own (compiled_copy.py).
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import compiled_copy
 import draws
 import lean_kernel
 import mm2
 import plain_simpy
+from compiled_copy import Compiled
 from peers import LEFT_OUT
 from peers_environment import Peers, prepare
 
@@ -49,7 +51,8 @@ class Way(NamedTuple):
     label: str
     name: str
     python: str
-    pure: bool
+    compiled: Compiled | None
+    """Where it runs compiled; None: it runs as it stands here."""
     base: str | None
     """Label of the plain SimPy on the same Python, or None where there is no such model."""
 
@@ -65,44 +68,40 @@ def check_same_figures(requests: int) -> tuple[float, float, float]:
 
 
 def run_once(way: Way, model: str, requests: int, seed: int) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    environment.pop("WINDTUNNEL_PURE", None)
-    if way.pure:
-        environment["WINDTUNNEL_PURE"] = "1"
-    command = [way.python, str(HERE / "ways.py"), way.name, model, str(requests), str(seed)]
+    if way.compiled is None:
+        environment, folder = {**os.environ, "WINDTUNNEL_PURE": "1"}, HERE
+    else:
+        assert way.compiled.folder is not None
+        environment, folder = compiled_copy.variables(way.compiled), way.compiled.folder / "tests" / "benchmarks"
+    environment["PYTHONHASHSEED"] = "0"
+    command = [way.python, str(folder / "ways.py"), way.name, model, str(requests), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=environment, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{way.label}, {model}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if way.pure and result.get("compiled"):
-        raise RuntimeError(f"{way.label}: the compiled modules ran although WINDTUNNEL_PURE=1 is set")
+    if result.get("compiled", way.compiled is not None) != (way.compiled is not None):
+        raise RuntimeError(f"{way.label}: did not run {'pure' if way.compiled is None else 'compiled'}")
     return result
 
 
-def is_built() -> bool:
-    """Whether compiled modules are there."""
-    way = Way("kernel", "kernel", sys.executable, False, None)
-    return bool(run_once(way, "mm2", 100, 1)["compiled"])
-
-
-def ways_of(model: str, peers: Peers | None, built: bool) -> list[Way]:
-    here = sys.executable
-    scenario = [Way("scenario", "scenario", here, True, "plain SimPy")]
+def ways_of(model: str, peers: Peers | None, compiled: Compiled) -> list[Way]:
+    here, built = sys.executable, compiled.folder is not None
+    scenario = [Way("scenario", "scenario", here, None, "plain SimPy")]
     if built:
-        scenario.append(Way("scenario, compiled", "scenario", here, False, "plain SimPy"))
+        scenario.append(Way("scenario, compiled", "scenario", here, compiled, "plain SimPy"))
     if model in SHIPPED:
         return [way._replace(base=None) for way in scenario]
     ways = [
-        Way("plain SimPy", "plain", here, True, "plain SimPy"),
-        Way("kernel", "kernel", here, True, "plain SimPy"),
+        Way("plain SimPy", "plain", here, None, "plain SimPy"),
+        Way("kernel", "kernel", here, None, "plain SimPy"),
     ]
     if built:
-        ways.append(Way("kernel, compiled", "kernel", here, False, "plain SimPy"))
+        ways.append(Way("kernel, compiled", "kernel", here, compiled, "plain SimPy"))
     ways += scenario
     if peers and peers.ready:
         base = "plain SimPy, peers' Python"
-        ways.append(Way(base, "plain", str(peers.python), True, base))
-        ways += [Way(name, name, str(peers.python), True, base) for name in peers.ready]
+        ways.append(Way(base, "plain", str(peers.python), None, base))
+        ways += [Way(name, name, str(peers.python), None, base) for name in peers.ready]
     return ways
 
 
@@ -219,6 +218,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="5000 requests, 3 rounds, no shipped scenarios")
     parser.add_argument("--models", default="", metavar="NAMES", help=f"some of {','.join(TITLES)} (default: all)")
     parser.add_argument("--no-peers", action="store_true", help="without the other simulators")
+    parser.add_argument("--no-compiled", action="store_true", help="without compiling, and measuring that")
     parser.add_argument("--docs", action="store_true", help="also measure scaling and start, write docs/performance.md")
     options = parser.parse_args()
     requests, rounds = (5_000, 3) if options.quick else (options.requests, options.rounds)
@@ -227,19 +227,23 @@ def main() -> int:
         parser.error(f"no such model: {', '.join(unknown)}")
 
     p50, p95, p99 = (1000 * percentile for percentile in check_same_figures(min(requests, 20_000)))
-    built = is_built()
+    compiled = Compiled(None, "not asked for") if options.no_compiled else compiled_copy.prepare()
+    built = compiled.folder is not None
     peers = None if options.no_peers else prepare()
     print(f"{processor_kind()}; Python {platform.python_version()}, simpy {version('simpy')}, numpy {version('numpy')}")
-    print(f"median of {rounds} rounds in turn, CPU time; compiled modules: {'built' if built else 'not built'}")
+    print(f"median of {rounds} rounds in turn, CPU time")
+    if not built:
+        print(f"nothing compiled is measured: {compiled.why_not}")
     print(f"plain SimPy and the kernel agree: p50 {p50:.3f} ms, p95 {p95:.3f} ms, p99 {p99:.3f} ms")
     for name, reason in (peers.skipped if peers else {}).items():
         print(f"{name} is skipped: {reason}")
     speed: dict[str, Any] = {
         "machine": processor_kind(), "python": platform.python_version(), "rounds": rounds, "built": built,
-        "simpy": version("simpy"), "numpy": version("numpy"), "skipped": peers.skipped if peers else {}, "models": {},
+        "why_not": compiled.why_not, "simpy": version("simpy"), "numpy": version("numpy"),
+        "skipped": peers.skipped if peers else {}, "models": {},
     }  # fmt: skip
     for model in chosen:
-        rows = speed["models"][model] = measure(model, ways_of(model, peers, built), requests, rounds)
+        rows = speed["models"][model] = measure(model, ways_of(model, peers, compiled), requests, rounds)
         print("\n".join(show(model, rows)), flush=True)
     if "reference" in speed["models"]:
         speed["bars"] = bars(speed)
