@@ -195,10 +195,6 @@ def _complete(draft: Draft, deployment: Deployment, machine: str) -> None:
             kind = NOT_MODELLED_KINDS[unit.kind]
             what = f"{unit.name}: {kind} is not modelled: it takes memory, and no request waits for it."
             deployment.ledger.problem(unit.place, what)
-        if unit.kind == "mysql":
-            draft.put((*unit.at, "max_connections"), 151, Source("default", "MySQL 8: max_connections", "", 1))
-            draft.put((*unit.at, "reserved_connections"), 0, Source("default", "MySQL 8: one is beside them", "", 1))
-            deployment.ledger.problem(unit.place, f"{unit.name}: MySQL is read as a PostgreSQL with its limits.")
 
 
 def _fit_limits(draft: Draft) -> None:

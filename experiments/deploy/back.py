@@ -49,7 +49,8 @@ def patch_for(
     deployment = read_deployment(names, profiles=profiles, env_files=env_files, said=said)
     assembled = assemble(deployment, Document(system, dict(scenario.source.origins)), is_weak=True)
     patch = make_patch(
-        deployment.folder, assembled, scenario.document, base.document if base is not None else None
+        deployment.folder, assembled, scenario.document, base.document if base is not None else None,
+        in_cluster=deployment.in_cluster,
     )  # fmt: skip
     return Back(deployment, assembled, patch)
 

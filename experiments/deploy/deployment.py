@@ -43,6 +43,8 @@ class Deployment:
     unread: dict[str, str] = field(default_factory=dict)
     """Files that were not read, with the reason."""
     project: str = ""
+    in_cluster: bool = False
+    """Whether Kubernetes' manifests say which containers there are."""
 
     def of_role(self, role: str) -> Iterator[Unit]:
         return (unit for unit in self.units if unit.role == role)

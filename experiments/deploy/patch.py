@@ -8,11 +8,11 @@ Checked  tests/unit/test_deploy_patch.py, tests/properties/test_patch_round_trip
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.deploy.advice import advice
 from experiments.deploy.assemble import Assembled
 from experiments.deploy.draft import Path
 from experiments.deploy.fact import Fact
@@ -45,6 +45,8 @@ class Patch:
     files: dict[str, list[Replacement]] = field(default_factory=dict)
     changed: list[tuple[Change, list[Place]]] = field(default_factory=list)
     by_hand: list[str] = field(default_factory=list)
+    in_cluster: bool = False
+    """Whether it is for Kubernetes' manifests: advice is in their words."""
 
     def diff(self, folder: Folder) -> bytes:
         """The unified diff, in the files' own encodings, for `patch -p1` in the folder."""
@@ -65,13 +67,15 @@ class Patch:
 
 
 def make_patch(
-    folder: Folder, assembled: Assembled, target: Mapping[str, Any], base: Mapping[str, Any] | None = None
+    folder: Folder, assembled: Assembled, target: Mapping[str, Any], base: Mapping[str, Any] | None = None, *,
+    in_cluster: bool = False,
 ) -> Patch:  # fmt: skip
     """What makes of the files that `assembled` was read from those that say `target` (a scenario's system).
 
-    `base`: only what `target` says otherwise than this one is written.
+    `base`: only what `target` says otherwise than this one is written. `in_cluster`: advice is for Kubernetes'
+    manifests, not for Compose.
     """
-    patch = Patch()
+    patch = Patch(in_cluster=in_cluster)
     changes = [
         (change, facts)
         for change, facts in _changed(assembled, target)
@@ -87,7 +91,7 @@ def make_patch(
             patch.files.setdefault(place.file, []).append(Replacement(place.start, place.end, text))
             _check_overlap(patch, place, path)
     for path, before, after in _elsewhere(assembled.document if base is None else base, target, set(assembled.facts)):
-        patch.by_hand.append(f"{format_path(path)}: {_words(before, after)}. {advice(path)}")
+        patch.by_hand.append(f"{format_path(path)}: {_words(before, after)}. {advice(path, in_cluster)}")
     return patch
 
 
@@ -152,7 +156,7 @@ def _write(
             (f" It stands in {fact.place}." for fact in facts if fact.place is not None and fact.source == "file"), ""
         )
         note = next((f" {fact.note}" for fact in facts if fact.note and fact.source == "file"), "")
-        patch.by_hand.append(f"{name}: {said}.{where}{note} {advice(change.path)}".rstrip())
+        patch.by_hand.append(f"{name}: {said}.{where}{note} {advice(change.path, patch.in_cluster)}".rstrip())
         return
     made: list[tuple[Place, str]] = []
     for fact in writable:
@@ -172,7 +176,8 @@ def _write(
     for place, text in made:
         texts[_key(place, change.path)] = (text, change.path)
     if all(folder.read(place.file).text[place.start : place.end] == text for place, text in made):
-        patch.by_hand.append(f"{name}: {said}. What stands in {made[0][0]} would stay as it is. {advice(change.path)}")
+        told = advice(change.path, patch.in_cluster)
+        patch.by_hand.append(f"{name}: {said}. What stands in {made[0][0]} would stay as it is. {told}")
         return
     patch.changed.append((change, [place for place, _ in made]))
 
@@ -210,35 +215,3 @@ def _elsewhere(
 def _leaves(document: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for place, value in leaves(dict(document)):
         yield tuple(str(key) for key in spoken(place, document)), value
-
-
-_ADVICE = (
-    (r"services\..*\.replicas", "Add deploy.replicas to the service in the Compose file."),
-    (r".*\.limits\.cpus", "Add deploy.resources.limits.cpus to the service in the Compose file."),
-    (r".*\.limits\.memory", "Add deploy.resources.limits.memory to the service in the Compose file."),
-    (r".*\.restart", "Add restart to the service in the Compose file."),
-    (r".*\.jvm\.(max_heap|initial_heap|collector|max_ram_percentage).*", "Put it into JAVA_TOOL_OPTIONS (-Xmx)."),
-    (r".*\.pools\..*", "Add it under spring.datasource.hikari of the service."),
-    (r".*\.workers\..*", "Add it under server.tomcat of the service."),
-    (r".*\.(breaker|time_limiter|retry|bulkhead|thread_pool_bulkhead|rate_limiter)(\..*)?",
-     "Add it under resilience4j.*.instances of the calling service."),
-    (r"gateway\.(circuit_breakers|retries|rate_limits|filters|concurrency)(\..*)?", "Add the filter to the routes."),
-    (r"gateway\..*timeout.*", "Add it under spring.cloud.gateway.httpclient."),
-    (r"caches\..*\.ttl", "Add a time-to-live to the configuration of that cache."),
-    (r"caches\..*\.client\..*", "Add it under spring.redis (spring.data.redis from 3.0 on)."),
-    (r"caches\..*\.maxmemory.*", "Add it to redis.conf or to the command of redis-server."),
-    (r"databases\..*(connections|timeout|synchronous.*)", "Add -c NAME=VALUE to the command of postgres."),
-    (r"load_balancers\..*", "Add the directive to the nginx configuration."),
-    (r"alerts\..*", "Add or change the rule in Prometheus' rule file."),
-    (r"machines\..*", "The machine is no file: order, resize or stop it."),
-    (r"(traffic|objectives|faults|duration|warm_up|replications|seed|links|routes)(\..*)?",
-     "It is of the scenario alone: nothing to deploy."),
-)  # fmt: skip
-
-
-def advice(path: Path) -> str:
-    """What to do by hand about a value that has no place in a file."""
-    text = ".".join(path)
-    return next(
-        (words for pattern, words in _ADVICE if re.fullmatch(pattern, text)), "It is measured or assumed, not deployed."
-    )

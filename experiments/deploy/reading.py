@@ -21,6 +21,7 @@ from experiments.deploy.deployment import Deployment, settle_roles
 from experiments.deploy.fact import Fact
 from experiments.deploy.jvm_options import properties_of, read_jvm
 from experiments.deploy.kubernetes import is_manifest, read_manifests
+from experiments.deploy.mysql import read_mysql
 from experiments.deploy.postgres_standby import standby_of
 from experiments.deploy.prometheus import kind_of_file, read_monitoring
 from experiments.deploy.proxies import read_proxies
@@ -233,6 +234,8 @@ def _read_stores(deployment: Deployment) -> None:
                 _read_redis(deployment, unit)
             elif unit.kind == "postgres":
                 _read_postgres(deployment, unit, standbys.get(unit.name, ()))
+            elif unit.kind == "mysql":
+                deployment.facts += read_mysql(unit.name, deployment.ledger, unit.command, unit.place)
         except InputError as error:
             deployment.ledger.problem(unit.place, f"{unit.name}: {error.lines[0]}")
         if unit.kind == "redis":

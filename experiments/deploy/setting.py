@@ -51,9 +51,9 @@ class Setting:
             yield Part(0, len(value), self.place)
             return
         position = 0
-        for match in re.finditer(r"\S+", value) if "$" not in self.text else ():
+        for match in re.finditer(r"\S+", value):
             index = self.text.find(match[0], position)
-            if index >= 0:
+            if index >= 0 and self.text.count("${", 0, index) == self.text.count("}", 0, index):
                 position = index + len(match[0])
                 line, begin = self.place.line + self.text.count("\n", 0, index), self.place.start + index
                 yield Part(*match.span(), Place(self.place.file, line, begin, begin + len(match[0])))
@@ -106,6 +106,10 @@ class Ledger:
         """What stands in these files has become part of nothing."""
         for key in [key for key in self.modelled if key[0].file in files]:
             del self.modelled[key]
+
+    def forget(self, setting: Setting) -> None:
+        """It belongs to something that nothing starts."""
+        self.modelled.pop((setting.place, setting.key), None)
 
     def restore(self) -> None:
         """Another scenario is made of the same files: what has no room in it is found out anew."""

@@ -128,3 +128,53 @@ def test_what_cannot_be_given(tmp_path: Path) -> None:
         read_deployment([tmp_path, tmp_path / "f.yml"])
     with pytest.raises(InputError, match="must describe at least one service"):
         assemble(read_deployment([tmp_path / "f.yml"]))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("cpus: 0", {}), ("cpus: '0.0'", {}), ("mem_limit: 0", {}), ("mem_limit: 0b", {}), ("cpu_shares: 0", {}),
+        ("cpu_shares: 1", {"cpu_shares": 2}),
+        ("cpu_quota: 50000", {"limits": {"cpus": 0.5}}),
+        ("cpu_quota: 150000\n    cpu_period: 100000", {"limits": {"cpus": 1.5}}), ("cpu_quota: -1", {}),
+        ("deploy: {resources: {limits: {cpus: '0', memory: 0}}}", {}),
+        ("restart: on-failure:0", {"restart": "on-failure"}),
+        ("healthcheck: {test: [CMD, x], interval: 0s, timeout: 0s, retries: 0, start_period: 0s}",
+         {"health": {"kind": "docker", "start_period": "0s"}}),
+        ("healthcheck: {test: [NONE], interval: 5s}", {}),
+    ],
+)  # fmt: skip
+def test_what_docker_takes_as_nothing_said(said: str, expected: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services:\n  a:\n    image: x\n    {said}\n")
+    deployment = read_deployment([tmp_path])
+    service = assemble(deployment).document["services"]["a"]
+    found = {key: service[key] for key in ("limits", "cpu_shares", "health", "restart") if key in service}
+    assert found == {"restart": "no", **expected}
+    assert not deployment.ledger.problems and not deployment.ledger.unmodelled()
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("cpus: 0.001", "at least 0.01"), ("mem_limit: 1m", "at least 6M"),
+        ("cpu_quota: 50000\n    cpu_period: 50000", "say cpus"), ("restart: always:3", "must be one of"),
+        ("healthcheck: {interval: 5s}", "stands in the image: not modelled"),
+    ],
+)  # fmt: skip
+def test_what_docker_refuses_or_the_image_says(said: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services:\n  a:\n    image: x\n    {said}\n")
+    deployment = read_deployment([tmp_path])
+    service = assemble(deployment).document["services"]["a"]
+    assert not {"limits", "health"} & set(service) and service.get("restart", "no") == "no"
+    assert message in str(deployment.ledger.problems) and deployment.ledger.unmodelled()
+
+
+@pytest.mark.parametrize("said", ["scale: 0", "deploy: {replicas: 0}"])
+def test_what_is_scaled_to_nothing_is_not_there(said: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        f"services:\n  a: {{image: x}}\n  b:\n    image: y\n    cpus: 2\n    {said}\n"
+    )
+    deployment = read_deployment([tmp_path])
+    assert list(assemble(deployment).document["services"]) == ["a"]
+    assert "b: 0 replicas: it is not started." in str(deployment.ledger.problems)
+    assert not [one for one in deployment.ledger.modelled.values() if "b" in one.key]

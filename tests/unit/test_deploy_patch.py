@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.deploy.patch import advice
+from experiments.deploy.advice import advice
+from experiments.deploy.assemble import assemble
+from experiments.deploy.back import patch_for
+from experiments.deploy.reading import read_deployment
 from experiments.deploy.same import same
 from experiments.deploy.unified import Replacement, applied, overlapping, unified_diff
+from experiments.scenario.load import scenario_of
 
 TEXTS = {
     "plain": "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6\ng: 7\nh: 8\ni: 9\nj: 10\n",
@@ -62,3 +66,31 @@ def test_values_that_mean_the_same() -> None:
 def test_advice_by_place() -> None:
     assert "deploy.replicas" in advice(("services", "a", "replicas"))
     assert "nothing to deploy" in advice(("traffic", "mix", "x"))
+    assert advice(("services", "a", "cpu_shares")) == "Add cpu_shares to the service in the Compose file."
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "services.a.replicas", "services.a.limits.cpus", "gateway.limits.memory", "services.a.restart",
+        "services.a.cpu_shares", "services.a.health.readiness.period", "services.a.shutdown.stop_grace_period",
+        "services.a.jvm.max_heap", "databases.a.max_connections", "caches.a.maxmemory", "machines.a.cores",
+    ],
+)  # fmt: skip
+def test_advice_for_a_cluster_speaks_of_manifests(path: str) -> None:
+    told = advice(tuple(path.split(".")), in_cluster=True)
+    assert told != advice(tuple(path.split("."))) and "Compose" not in told and "command" not in told
+
+
+def test_advice_fits_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\n"
+        "spec: {template: {spec: {containers: [{name: shop, image: a/shop}]}}}\n"
+    )
+    deployment = read_deployment([tmp_path])
+    whole = assemble(deployment).whole()
+    target = scenario_of(whole, "shop").with_settings(["services.shop.limits.cpus=2", "services.shop.replicas=3"])
+    told = patch_for(target, [tmp_path]).patch.by_hand
+    assert [line.partition(". ")[2] for line in told] == [
+        "Add spec.replicas to the workload.", "Add resources.limits.cpu to its container in the workload.",
+    ]  # fmt: skip

@@ -163,6 +163,8 @@ STARTED = (
     ("postgres", "-c 'max_connections=80'", "-c 'max_connections=90'"),
     ("postgres", "bash -c \"exec postgres -c max_connections=${N:-80}\"", "max_connections=${N:-90}\""),
     ("postgres", "postgres -c max_connections=${N:-8}0", ""),
+    ("mysql:8", "mysqld --max_connections=80 --innodb-buffer-pool-size=1G", "--max_connections=90 --innodb"),
+    ("mariadb", "[--max-connections, '80']", "[--max-connections, '90']"),
 )  # fmt: skip
 
 
@@ -174,7 +176,7 @@ def test_what_a_command_says_is_changed_where_it_stands(
     before = f"services:\n  shop: {{image: a/shop}}\n  store:\n    image: {image}\n    command: {command}\n"
     (tmp_path / "compose.yaml").write_text(before)
     (tmp_path / ".env").write_text("SET=100mb\n" if command.endswith("}") else "SET=100\n")
-    section, name, value = ("databases", "max_connections", 90) if image == "postgres" else (
+    section, name, value = ("databases", "max_connections", 90) if "80" in command or ":-8}" in command else (
         "caches", "maxmemory", "200M")  # fmt: skip
     deployment = read_deployment([tmp_path])
     assembled = assemble(deployment)
@@ -199,3 +201,19 @@ def test_what_a_command_says_is_changed_where_it_stands(
 )
 def test_times_keep_their_spelling(before: str, value: str, after: str) -> None:
     assert write_time(before, value) == after
+
+
+def test_mysql_says_what_is_taken_over_and_what_is_not(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  shop: {image: a/shop, depends_on: [base]}\n"
+        "  base: {image: 'mysql:8', command: [mysqld, --max-connections=0, --wait-timeout=60]}\n"
+    )
+    deployment = read_deployment([tmp_path])
+    base = assemble(deployment).document["databases"]["base"]
+    assert (base["max_connections"], base["reserved_connections"]) == (151, 0)
+    said = [what for _, what in deployment.ledger.problems]
+    assert said[0].startswith("base: --max-connections must be 1 to") and "are not modelled" in said[1]
+    assert [one.key for one in deployment.ledger.unmodelled()] == [
+        ("base", "max_connections"),
+        ("base", "wait_timeout"),
+    ]

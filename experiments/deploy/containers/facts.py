@@ -28,25 +28,37 @@ _SECONDS = {
     "ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86400),
     "w": Fraction(604800),
 }  # fmt: skip
+LEAST_CPUS, LEAST_SHARES, LEAST_MEMORY, PERIOD_US = 0.01, 2, 6 << 20, 100_000
+"""Docker: daemon/daemon_unix.go (linuxMinMemory, linuxMinCPUShares; CPUs from 0.01); the kernel's period."""
 RESTARTS = ("no", "always", "unless-stopped", "on-failure")
 
 
 def facts_of(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
     """What Compose says of a container's limits, replicas, restarts and health."""
+    period = compose.get(*at, "cpu_period")
+    if period is not None and str(period.value) in ("100000", "100ms"):
+        compose.ledger.harmless(period, "the kernel's own")
+    elif period is not None and (quota := compose.get(*at, "cpu_quota")) is not None:
+        what = "cpu_quota: with a cpu_period other than 100000 it is not modelled: say cpus."
+        compose.ledger.problem(quota.place, what)
     rules: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[str], object], Write], ...] = (
         (("deploy", "replicas"), ("replicas",), _whole, _write_whole),
         (("scale",), ("replicas",), _whole, _write_whole),
-        (("deploy", "resources", "limits", "cpus"), ("limits", "cpus"), _number, _write_number),
-        (("cpus",), ("limits", "cpus"), _number, _write_number),
-        (("deploy", "resources", "limits", "memory"), ("limits", "memory"), _size, _write_size),
-        (("mem_limit",), ("limits", "memory"), _size, _write_size),
-        (("cpu_shares",), ("cpu_shares",), _whole, _write_whole),
+        (("deploy", "resources", "limits", "cpus"), ("limits", "cpus"), _cpus, _write_number),
+        (("cpus",), ("limits", "cpus"), _cpus, _write_number),
+        (("deploy", "resources", "limits", "memory"), ("limits", "memory"), _limit, _write_size),
+        (("mem_limit",), ("limits", "memory"), _limit, _write_size),
+        (("cpu_quota",), ("limits", "cpus"), _quota, _write_quota),
+        (("cpu_shares",), ("cpu_shares",), _shares, _write_whole),
         (("stop_grace_period",), ("shutdown", "stop_grace_period"), _time, _write_time),
     )
     held: dict[tuple[str, ...], tuple[object, Setting]] = {}
     for key, path, parse, write in rules:
         setting = compose.get(*at, *key)
-        if setting is None:
+        if setting is None or (key == ("cpu_quota",) and not _is_usual(period)):
+            continue
+        if path[0] in ("limits", "cpu_shares") and _is_nothing(str(setting.value)):
+            compose.ledger.harmless(setting, "0: as if nothing were said")
             continue
         try:
             value = parse(str(setting.value))
@@ -141,7 +153,12 @@ def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
     test = [one for _, one in compose.below(*at, "healthcheck", "test")]
     single = compose.get(*at, "healthcheck", "test")
     test = [single] if single is not None else test
-    if not test or str(test[0].value).upper() == "NONE":
+    if not test:
+        for _, one in compose.below(*at, "healthcheck"):
+            compose.ledger.problem(one.place, "healthcheck: what is asked stands in the image: not modelled.")
+            break
+        return
+    if str(test[0].value).upper() == "NONE":
         for _, one in compose.below(*at, "healthcheck"):
             compose.ledger.harmless(one, "there is no health check")
         return
@@ -155,6 +172,9 @@ def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
         setting = compose.get(*at, "healthcheck", key)
         if setting is None:
             continue
+        if key != "start_period" and _is_nothing(str(setting.value)):
+            compose.ledger.harmless(setting, "0: Docker's default")
+            continue
         try:
             value = parse(str(setting.value))
         except ValueError as error:
@@ -163,6 +183,15 @@ def _health(compose: ComposeFile, at: tuple[str, ...]) -> Iterator[Fact]:
             continue
         compose.models(setting)
         yield _fact(("health", key), value, setting, write)
+
+
+def _is_usual(period: Setting | None) -> bool:
+    return period is None or str(period.value) in ("100000", "100ms", "0")
+
+
+def _is_nothing(text: str) -> bool:
+    """0 in any spelling, and -1 of a quota: no limit."""
+    return re.fullmatch(r"-1|(?:0+(?:\.0*)?|\.0+) ?[a-zA-Z]{0,3}", text.strip()) is not None
 
 
 def _whole(text: str) -> int:
@@ -182,6 +211,34 @@ def _number(text: str) -> float | int:
         raise ValueError("must be a number")
     value = float(text)
     return int(value) if value == int(value) else value
+
+
+def _cpus(text: str) -> float | int:
+    value = _number(text)
+    if value < LEAST_CPUS:
+        raise ValueError(f"must be at least {LEAST_CPUS}, as Docker has it")
+    return value
+
+
+def _quota(text: str) -> float | int:
+    return _cpus(f"{_whole(text) / PERIOD_US:.9f}")
+
+
+def _write_quota(value: object, _before: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return str(round(value * PERIOD_US))
+
+
+def _shares(text: str) -> int:
+    return max(_whole(text), LEAST_SHARES)
+
+
+def _limit(text: str) -> str:
+    value = _size(text)
+    if parse_size(value) < LEAST_MEMORY:
+        raise ValueError("must be at least 6M, as Docker has it")
+    return value
 
 
 def _write_number(value: object, _before: str) -> str:
@@ -209,9 +266,9 @@ def _write_size(value: object, before: str) -> str:
 
 def _restart(text: str) -> str:
     name, _, most = text.strip().partition(":")
-    if name not in RESTARTS or (most and not most.isdecimal()):
+    if name not in RESTARTS or (most and (not most.isdecimal() or name != "on-failure")):
         raise ValueError(f"must be one of {', '.join(RESTARTS)}")
-    return text.strip()
+    return f"{name}:{int(most)}" if most and int(most) else name  # 0: as often as it takes
 
 
 def _write_restart(value: object, before: str) -> str:

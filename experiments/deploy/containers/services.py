@@ -58,8 +58,19 @@ def units_of(compose: ComposeFile, profiles: Sequence[str] = ()) -> list[Unit]:
             what = f"{name}: started only with the profile {' or '.join(wanted)} (--profile)."
             compose.ledger.problem(first.place, what)
             continue
-        units.append(_unit(compose, name))
+        unit = _unit(compose, name)
+        if unit.replicas == 0:
+            compose.ledger.problem(unit.place, f"{name}: 0 replicas: it is not started.")
+            _leave_out(compose, name)
+            continue
+        units.append(unit)
     return units
+
+
+def _leave_out(compose: ComposeFile, name: str) -> None:
+    """What is said of a container that nothing starts is not modelled."""
+    for _, setting in compose.below("services", name):
+        compose.ledger.forget(setting)
 
 
 def _unit(compose: ComposeFile, name: str) -> Unit:

@@ -78,6 +78,8 @@ def unit_of(one: Object, configs: Configs) -> Unit | None:
         unit.role, unit.why = "background", "a DaemonSet: one on each node"
     if unit.replicas == 0:
         one.problem(f"{one.spoken}: 0 replicas: it is not started.", "spec", "replicas")
+        for setting in one.below():
+            one.ledger.forget(setting)
         return None
     return unit
 

@@ -69,6 +69,9 @@ def _probe(one: Object, key: Key, kind: str) -> Iterator[Fact]:
     for word, field, parse, write, default in _RULES:
         path = ("health", kind, field)
         setting = one.get(*key, word)
+        if setting is not None and default != "0s" and setting.value == "0":
+            one.ledger.harmless(setting, "0: Kubernetes' default")
+            setting = None
         value = said(one, setting, parse) if setting is not None else None
         if setting is not None and kind == "liveness" and field == "success_threshold" and value not in (None, 1):
             one.ledger.problem(setting.place, f"{one.spoken}: successThreshold of a liveness probe must be 1.")

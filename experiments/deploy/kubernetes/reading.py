@@ -66,6 +66,7 @@ def read_manifests(deployment: Deployment, files: Sequence[str]) -> Embedded:
     for one in objects:
         _other(one, workloads, list(known.values()))
     deployment.units += [unit for _, unit in workloads]
+    deployment.in_cluster |= bool(workloads)
     return configs.embedded
 
 
