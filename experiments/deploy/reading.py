@@ -207,12 +207,16 @@ def _repositories(files: Sequence[str], names: set[str]) -> list[str]:
 
 
 def _spring_locations(deployment: Deployment, unit: Unit) -> list[str]:
-    """Folders of the deployment that hold this unit's application.yml, where it is not mounted."""
-    if any(posixpath.basename(container).startswith(("application", "bootstrap")) for container in unit.mounts):
-        return []
-    folders = (f"{unit.builds_from}/src/main/resources", unit.builds_from, f"{unit.name}/src/main/resources",
-               f"{unit.name}/config", unit.name)  # fmt: skip
-    for folder in folders:
+    """The folder of the deployment that this unit's application.yml is packed into the jar from.
+
+    Where one is mounted, only a folder of sources is: any other is the one that is mounted, or another copy of it.
+    """
+    packed = (f"{unit.builds_from}/src/main/resources", f"{unit.name}/src/main/resources")
+    beside = (unit.builds_from, f"{unit.name}/config", unit.name)
+    is_mounted = any(
+        posixpath.basename(container).startswith(("application", "bootstrap")) for container in unit.mounts
+    )
+    for folder in packed if is_mounted else (packed[0], beside[0], packed[1], *beside[1:]):
         is_inside = folder and not folder.startswith("/")
         if is_inside and any(f"{folder}/{name}" in deployment.folder for name in SPRING_NAMES):
             return [folder]

@@ -503,3 +503,25 @@ def test_the_rest_is_harmless_or_left_over(tmp_path: Path) -> None:
         "spring.mvc.async.request-timeout", "server.compression.enabled", "shop.colour",
     }  # fmt: skip
     assert len(ledger.without_effect) == 2 and all(ledger.without_effect.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("server.undertow.threads.worker: 64\n", "server.undertow: only Tomcat is modelled"),
+        ("server.jetty.threads.max: 64\n", "server.jetty: only Tomcat is modelled"),
+        ("spring.redis: {host: r, client-type: jedis}\n", "Jedis is not modelled"),
+        ("spring.datasource: {url: 'jdbc:postgresql://d/x', type: org.apache.tomcat.jdbc.pool.DataSource}\n",
+         "only HikariCP is modelled"),
+        ("spring.redis.host: r\nspring.cache: {type: caffeine, cache-names: a}\n", "what it caches is left out"),
+    ],
+)  # fmt: skip
+def test_other_programs_than_the_modelled_are_said(text: str, message: str, tmp_path: Path) -> None:
+    reading, ledger = read(tmp_path, text)
+    assert message in problems(ledger)
+    assert ledger.unmodelled()
+    assert not [fact for fact in reading.facts if "classes" in fact.path]
+    quiet = (
+        "spring.redis: {host: r, client-type: lettuce}\nspring.datasource.type: com.zaxxer.hikari.HikariDataSource\n"
+    )
+    assert not read(tmp_path, quiet)[1].problems

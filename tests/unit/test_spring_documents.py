@@ -69,6 +69,18 @@ LAYERS = {
                              "SERVER_TOMCAT_THREADS_MAX": "7"}},
             10,
         ),
+        (  # JSON stands above system properties, below the command line
+            list(LAYERS),
+            {"environment": {"SPRING_APPLICATION_JSON": '{"server": {"tomcat.threads": {"max": 10}}}'},
+             "arguments": ["-Dserver.tomcat.threads.max=8"]},
+            10,
+        ),
+        (
+            list(LAYERS),
+            {"environment": {"SPRING_APPLICATION_JSON": '{"server": {"tomcat.threads": {"max": 10}}}'},
+             "arguments": ["--server.tomcat.threads.max=9"]},
+            9,
+        ),
     ],
 )  # fmt: skip
 def test_precedence(tmp_path: Path, files: list[str], options: dict[str, Any], wanted: int) -> None:
@@ -116,6 +128,50 @@ def test_imports(tmp_path: Path) -> None:
     assert "imports file:lost.yml" in problems(ledger)
     assert "a cycle" in problems(ledger)
     assert "gone.yml" not in problems(ledger)
+
+
+def test_imports_with_variants_for_profiles(tmp_path: Path) -> None:
+    """As StandardConfigDataLocationResolver.resolveProfileSpecific has it, for files and for folders."""
+    files = {
+        "application.yml": f"spring.config.import: [more.yml, sub/]\n{KEY}: 1\n---\nserver.tomcat.accept-count: 11\n",
+        "more.yml": f"{KEY}: 2\n", "more-two.yml": f"{KEY}: 3\nserver.tomcat.accept-count: 12\n",
+        "sub/application.yml": "server.tomcat.max-connections: 5\n",
+        "sub/application-two.yml": "server.tomcat.max-connections: 6\n",
+    }  # fmt: skip
+    reading, ledger = read(tmp_path, files)
+    assert threads(reading) == 2 and workers(reading)["max_connections"] == 5
+    reading, ledger = read(tmp_path, files, environment={"SPRING_PROFILES_ACTIVE": "two"})
+    assert threads(reading) == 3 and workers(reading)["max_connections"] == 6
+    assert workers(reading)["accept_count"] == 11  # a later document stands over what an earlier one imports
+    assert not ledger.problems
+
+
+def workers(reading: SpringReading | None) -> dict[str, object]:
+    assert reading is not None
+    return {fact.path[-1]: fact.value for fact in reading.facts if fact.path[2:3] == ("workers",)}
+
+
+def test_what_is_mounted_stands_over_what_is_packed(tmp_path: Path) -> None:
+    files = {
+        "jar/application.yml": f"{KEY}: 1\nserver.tomcat.accept-count: 11\n",
+        "mine.yml": f"{KEY}: 2\n",
+    }
+    reading, _ = read(tmp_path, files, locations=["jar"], mounts={"/app/application.yml": "mine.yml"})
+    assert workers(reading)["threads"] == 2 and workers(reading)["accept_count"] == 11
+    environment = {"SPRING_CONFIG_LOCATION": "file:/app/application.yml"}
+    reading, _ = read(
+        tmp_path, files, locations=["jar"], mounts={"/app/application.yml": "mine.yml"}, environment=environment
+    )
+    assert workers(reading)["threads"] == 2 and workers(reading)["accept_count"] == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("30_0", 300), ("0x20", 32), ("040", 32), ("0b11", 3), ("'30_0'", 200), ("+40", 40)]
+)
+def test_whole_numbers_of_yaml_1_1(text: str, value: int, tmp_path: Path) -> None:
+    reading, ledger = read(tmp_path, {"application.yml": f"{KEY}: {text}\n"})
+    assert threads(reading) == value
+    assert bool(ledger.problems) == (text == "'30_0'")
 
 
 def test_imports_from_the_environment(tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def read_caches(findings: Findings) -> Redis | None:
             client.default("command_timeout", "60s", "Lettuce 6", f"{root}.timeout", DURATION)
         if client.take("connect_timeout", f"{root}.connect-timeout", DURATION) is None:
             client.default("connect_timeout", "10s", "Lettuce 6", f"{root}.connect-timeout", DURATION)
+        kind = properties.get(f"{root}.client-type")
+        if kind is not None and kind.text.strip().lower() == "jedis":
+            properties.leave(kind.origin)
+            what = "Jedis is not modelled: Lettuce's time limits and its one connection are taken"
+            properties.problem(kind, f"{root}.client-type: {what}.")
         for where in ("sentinel", "cluster"):
             one = next(properties.below(f"{root}.{where}"), None)
             if one is not None and one.setting is not None:

@@ -160,6 +160,11 @@ def _route(findings: Findings, pools: list[Pool]) -> None:
 
 def _other_pools(findings: Findings, prefixes: list[str]) -> None:
     for prefix in prefixes:
+        name = findings.properties.get(f"{prefix}.type")
+        if name is not None and "hikari" not in name.text.lower():
+            findings.properties.leave(name.origin)
+            what = "only HikariCP is modelled, whose settings and defaults are taken"
+            findings.properties.problem(name, f"{name.key}: {name.text[:80]}: {what}.")
         for kind in ("tomcat", "dbcp2", "oracleucp"):
             one = next(findings.properties.below(f"{prefix}.{kind}"), None)
             if one is not None and one.setting is not None:

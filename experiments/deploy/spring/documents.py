@@ -3,7 +3,8 @@
 Models   application.* and bootstrap.* in the folders given, their application-<profile>.* variants, several documents
          in a file with spring.config.activate.on-profile (spring.profiles before 2.4), spring.config.import, a
          configuration repository (Spring Cloud Config, native), SPRING_CONFIG_LOCATION and its like, profile groups.
-         .properties wins over YAML beside it; of two profiles the last one; what is imported over who imports it.
+         .properties wins over YAML beside it; of two profiles the last one; what is imported, with its variants for
+         profiles, over who imports it; what is mounted over what is packed into the jar.
 Source   Spring Boot 2.7, ConfigDataEnvironment and StandardConfigDataLocationResolver
 Omits    A bootstrap context's remote properties over the environment: the environment wins here, as with imports.
 Checked  tests/unit/test_spring_documents.py
@@ -209,7 +210,7 @@ class Loader:
             if one.name[: len(name)] != name:
                 continue
             if one.setting is not None:
-                self.ledger.models(one.setting)
+                self.ledger.harmless(one.setting, "decides which files count, and has been followed")
             place = one.setting.place if one.setting is not None else Place(file, 1, 0, 0)
             for location in listed(self._text(self.documents[file], one.text)):
                 self._import_one(location, place, (*chain, file))
@@ -233,11 +234,16 @@ class Loader:
             files = list(self._plain([file], ("application",)))
         if not files and not is_optional:
             self.ledger.problem(place, f"imports {target}, which is not in the folder.")
+        home, stem = (file, "application") if target.endswith("/") else (file, "")
+        variants = [found for profile in self.loaded.profiles for found in self._variants(home, stem, profile)]
         for found in files:
             if found in chain:
                 self.ledger.problem(place, f"imports {found}, which is being read already: a cycle.")
             else:
                 self._switch_on(found, chain, False)
+        for found in variants if files else ():
+            if found not in chain:
+                self._switch_on(found, chain, True)
 
     def inside(self, location: str, home: str) -> str:
         """The name in the folder that a location stands for: by where it is mounted, else from `home`."""

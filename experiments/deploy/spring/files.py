@@ -7,6 +7,7 @@ Checked  tests/unit/test_spring_documents.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -176,4 +177,19 @@ def _property(text: Text, parts: tuple[str, ...], node: Node, value: str) -> Pro
         begin, end = begin + 1, end - 1
     place = Place(text.file, node.start_mark.line + 1, begin, end)
     setting = Setting(parts, value, text.text[begin:end], place)
-    return Property(parts, value, setting)
+    is_plain = isinstance(node, ScalarNode) and not node.style
+    return Property(parts, _number(value) if is_plain else value, setting)
+
+
+_WHOLE = re.compile(r"([-+]?)(?:0b([01_]+)|0x([0-9a-fA-F_]+)|0([0-7_]+)|([1-9][0-9_]*))")
+
+
+def _number(text: str) -> str:
+    """A plain whole number as the text that Spring sees: YAML 1.1 has 30_000, 0x10 and 010 for 8."""
+    match = _WHOLE.fullmatch(text[:64])
+    if match is None or len(text) > 64:
+        return text
+    for digits, base in zip(match.groups()[1:], (2, 16, 8, 10), strict=True):
+        if digits is not None and digits.strip("_"):
+            return f"{'-' if match[1] == '-' else ''}{int(digits.replace('_', ''), base)}"
+    return text

@@ -78,18 +78,16 @@ def read_spring(
 ) -> SpringReading | None:  # fmt: skip
     """Read the configuration of the service `name`; None where no file of it is found.
 
-    `locations`: folders (or files) in the folder, the later win; where there are none, what `mounts` brings into the
-    container and SPRING_CONFIG_LOCATION names. `environment`: the container's variables, as settings where they stand
-    in a file. `arguments`: words of its command line (--name=value, -Dname=value). `config_repository`: folders of a
-    configuration server. `hosts`: names of the deployment's services. `known_as`: what a host of an address is called
-    among them. `service_of`: where a gateway's route leads.
+    `locations`: folders (or files) in the folder, the later win; over them what `mounts` brings into the container
+    where Spring looks, and SPRING_CONFIG_LOCATION's (which alone count). `environment`: the container's variables, as
+    settings where they stand in a file. `arguments`: words of its command line (--name=value, -Dname=value).
+    `config_repository`: folders of a configuration server. `hosts`: names of the deployment's services. `known_as`:
+    what a host of an address is called among them. `service_of`: where a gateway's route leads.
     """
     variables = _variables(environment or {}, arguments)
     loader = Loader(folder, ledger, variables, mounts or {})
-    groups = [list(locations)] if locations else []
-    groups = _told(loader, groups)
-    if not groups:
-        groups = [_mounted(loader.known, mounts or {})]
+    mounted = _mounted(loader.known, mounts or {})
+    groups = _told(loader, [list(one) for one in (locations, mounted) if one])
     names = listed(_text(variables, "spring.config.name") or "") or ["application"]
     loaded = loader.load(groups, names, config_repository, name)
     if not loaded.files:
@@ -99,16 +97,15 @@ def read_spring(
 
 
 def _variables(environment: Mapping[str, Setting | str], arguments: Sequence[str]) -> list[Source]:
-    """Command line, system properties, SPRING_APPLICATION_JSON and the environment, the strongest first."""
+    """Command line, SPRING_APPLICATION_JSON, system properties and the environment, the strongest first."""
     given = {match[1]: match[2] for word in arguments if (match := _ARGUMENT.fullmatch(word))}
     system = {match[1]: match[2] for word in arguments if (match := _SYSTEM.fullmatch(word))}
-    sources = [
-        from_variables("the command line", given, False), from_variables("system properties", system, False),
-    ]  # fmt: skip
+    sources = [from_variables("the command line", given, False)]
     told = environment.get("SPRING_APPLICATION_JSON")
     if told is not None:
         sources.append(_json("" if isinstance(told, Setting) and told.value is None else
                              str(told.value if isinstance(told, Setting) else told)))  # fmt: skip
+    sources.append(from_variables("system properties", system, False))
     sources.append(from_variables("the environment", environment, True))
     return sources
 

@@ -69,6 +69,11 @@ def _write_shutdown(value: object, _before: str) -> str:
 
 
 def _tomcat(workers: Findings) -> None:
+    for other in ("undertow", "jetty"):
+        one = next(workers.properties.below(f"server.{other}"), None)
+        if one is not None and one.setting is not None:
+            what = "only Tomcat is modelled, whose settings and defaults are taken"
+            workers.properties.ledger.problem(one.setting.place, f"server.{other}: {what}.")
     for old, new in _OLD_NAMES.items():
         if workers.properties.get(old) is not None and workers.properties.get(f"server.tomcat.{new}") is None:
             path = "threads" if new == "threads.max" else "min_spare_threads"
