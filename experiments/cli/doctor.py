@@ -70,13 +70,12 @@ def doctor(
     subject = _subject(names, assume, profiles, env_files, variant, settings)
     findings = examine(subject, without)
     errors = console_for(sys.stderr)
-    progress = (lambda text: errors.print(text, style="dim", highlight=False)) if errors.is_terminal else None
-    proven = prove(subject, findings, progress) if proves else {}
+    proofs = prove(subject, findings, lambda text: errors.print(text, style="dim", highlight=False)) if proves else None
     if as_json:
-        click.echo(json.dumps(findings_json(subject.name, findings, proven), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(findings_json(subject.name, findings, proofs), ensure_ascii=False, indent=2))
     else:
         left_out = len([rule for rule in RULES if rule.name not in without]) - len(asked(subject, without))
-        print_findings(console_for(sys.stdout), subject.name, findings, proven, left_out)
+        print_findings(console_for(sys.stdout), subject.name, findings, proofs, left_out)
     if fail_at == "never":
         return 0
     worst = max((finding.severity for finding in findings), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from experiments.doctor.subject import Subject
@@ -19,6 +19,10 @@ class Severity(IntEnum):
     ERROR = 2
 
 
+UNSUCCESSFUL, SO_MANY = "/requests/unsuccessful", "requests without success"
+"""A figure of many proofs: refused, failed or given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Two runs that show what a finding claims: the scenario as it is, and with settings changed."""
@@ -28,9 +32,13 @@ class Proof:
     figure: str
     """JSON pointer into the result that should move."""
     says: str
-    """The figure in words, with its unit."""
+    """The figure in words, with its unit: `good answers a second`."""
+    goes: Literal["up", "down"]
+    """Where the change must move it: another way, or hardly, shows nothing."""
     before: tuple[str, ...] = ()
-    """Settings for both runs that bring the situation about, such as a fault or more users."""
+    """Settings for both runs that bring the situation about, such as a fault or other users."""
+    situation: str = ""
+    """The same in words: `redis hangs for 40 s of it`."""
 
 
 @dataclass(frozen=True, slots=True)

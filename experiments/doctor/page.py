@@ -32,7 +32,7 @@ def as_written() -> str:
     with resources.as_file(resources.files("experiments").joinpath(*AS_WRITTEN)) as folder:
         subject = folder_subject((str(folder),), str(folder / "assume.yaml"), (), ())
         file = io.StringIO()
-        print_findings(Console(file=file, width=WIDTH), subject.name, examine(subject), {})
+        print_findings(Console(file=file, width=WIDTH), subject.name, examine(subject))
     return f"```text\n{file.getvalue().rstrip()}\n```"
 
 

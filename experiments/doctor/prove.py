@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,41 +26,52 @@ class Proven:
 
     @property
     def sentence(self) -> str:
-        way = "falls" if self.after < self.before else "rises"
-        given = f" with {', '.join(self.proof.before)}" if self.proof.before else ""
+        given = f"; {self.proof.situation}" if self.proof.situation else ""
         return (
-            f"In {DURATION} of simulation{given}, {self.proof.says} {way} from {self.before:,.4g} to "
-            f"{self.after:,.4g} when {', '.join(self.proof.settings)}, under the same requests."
+            f"{DURATION.removesuffix('s')} s simulated{given}. {self.proof.says[0].upper()}{self.proof.says[1:]}: "
+            f"{shown(self.before)} as it is, {shown(self.after)} with {', '.join(self.proof.settings)}."
         )
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "figure": self.proof.figure, "says": self.proof.says, "settings": list(self.proof.settings),
             "situation": list(self.proof.before), "before": self.before, "after": self.after, "duration": DURATION,
+            "sentence": self.sentence,
         }  # fmt: skip
 
 
-def prove(
-    subject: Subject, findings: Sequence[Finding], progress: Callable[[str], None] | None = None
-) -> dict[int, Proven]:
-    """Run what can be shown, by the finding's number; of those that are told together, the first that shows it.
+def shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
 
-    Left out: what does not move, and changes that do not fit the scenario.
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What simulation showed, by the finding's number, and the findings of which it showed nothing."""
+
+    shown: Mapping[int, Proven]
+    not_shown: Sequence[int]
+
+
+def prove(subject: Subject, findings: Sequence[Finding], progress: Callable[[str], None] | None = None) -> Proofs:
+    """Run what can be shown; of findings that are told together, one.
+
+    Not shown: what does not move the way that the finding says, and changes that do not fit the scenario.
     """
-    found: dict[int, Proven] = {}
-    told: set[tuple[str, str, str]] = set()
-    runs: dict[tuple[str, ...], dict[str, Any] | None] = {}
+    wanted: dict[tuple[str, str, str], int] = {}
     for number, finding in enumerate(findings):
-        group = (finding.rule, finding.why, finding.change)
-        if finding.proof is None or subject.scenario is None or group in told:
-            continue
+        if finding.proof is not None and subject.scenario is not None:
+            wanted.setdefault((finding.rule, finding.why, finding.change), number)
+    found: dict[int, Proven] = {}
+    runs: dict[tuple[str, ...], dict[str, Any] | None] = {}
+    for count, number in enumerate(wanted.values(), start=1):
+        finding = findings[number]
         if progress is not None:
-            progress(f"proving {finding.rule} ({finding.where})")
-        told.add(group)
+            progress(f"proof {count} of {len(wanted)}: {finding.rule} ({finding.where})")
+        assert finding.proof is not None
         proven = _proven(subject, finding.proof, runs)
         if proven is not None:
             found[number] = proven
-    return found
+    return Proofs(found, [number for number in wanted.values() if number not in found])
 
 
 def _proven(subject: Subject, proof: Proof, runs: dict[tuple[str, ...], dict[str, Any] | None]) -> Proven | None:
@@ -72,7 +83,7 @@ def _proven(subject: Subject, proof: Proof, runs: dict[tuple[str, ...], dict[str
     before, after = figures
     if before is None or after is None or abs(after - before) <= LEAST_SHARE * max(abs(before), abs(after)):
         return None
-    return Proven(proof, before, after)
+    return Proven(proof, before, after) if (after > before) == (proof.goes == "up") else None
 
 
 def _run(subject: Subject, settings: Sequence[str]) -> dict[str, Any] | None:
@@ -81,13 +92,20 @@ def _run(subject: Subject, settings: Sequence[str]) -> dict[str, Any] | None:
     assert subject.scenario is not None
     try:
         scenario = subject.scenario.with_settings([f"duration={DURATION}", "warm_up=0s", *settings])
-        return run(scenario, seed=1, replications=1).document
+        document = run(scenario, seed=1, replications=1).document
     except InputError:
         return None
+    requests = document["requests"]
+    ended = requests["completed"] + requests["abandoned"]
+    return {**document, "requests": {**requests, "unsuccessful": ended - requests["succeeded"]}}
 
 
 def _figure(document: dict[str, Any] | None, pointer: str) -> float | None:
     value: Any = document
-    for name in pointer.strip("/").split("/"):
+    *around, last = pointer.strip("/").split("/")
+    for name in around:
         value = value.get(name) if isinstance(value, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    if not isinstance(value, dict):
+        return None
+    found = value.get(last, 0 if around[-1:] in (["refused"], ["failed"]) else None)  # reasons that nobody met
+    return float(found) if isinstance(found, int | float) else None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from experiments.doctor.finding import Finding, Severity
-from experiments.doctor.prove import Proven
+from experiments.doctor.prove import Proofs, Proven
 
 _MARKS = {Severity.ERROR: ("✗", "bold red"), Severity.WARNING: ("!", "bold yellow"), Severity.NOTE: ("·", "bold")}
 NARROWEST, WIDEST = 40, 120
@@ -20,7 +20,7 @@ WORDS = 8
 
 
 def print_findings(
-    console: Console, name: str, findings: Sequence[Finding], proven: dict[int, Proven], left_out: int = 0
+    console: Console, name: str, findings: Sequence[Finding], proofs: Proofs | None = None, left_out: int = 0
 ) -> None:
     """The report: each finding with what stands there, why it matters, and what mends it. Those with the same reason
     and the same remedy are told together. `left_out`: rules that need a scenario, where there is none."""
@@ -28,7 +28,7 @@ def print_findings(
     _say(console, Text(name, style="bold"))
     for numbers in grouped(findings):
         _say(console, Text())
-        for line in _block([findings[number] for number in numbers], _first(numbers, proven), width):
+        for line in _block([findings[number] for number in numbers], _first(numbers, proofs), width):
             _say(console, line)
     _say(console, Text())
     if left_out:
@@ -38,6 +38,9 @@ def print_findings(
         )
         for rest in textwrap.wrap(said, width):
             _say(console, Text(rest))
+    if proofs is not None:
+        for told in textwrap.wrap(proofs_told(findings, proofs), width):
+            _say(console, Text(told))
     for last in textwrap.wrap(summary(findings), width):
         _say(console, Text(last))
 
@@ -47,8 +50,19 @@ def _say(console: Console, line: Text) -> None:
     console.print(line, soft_wrap=True, highlight=False)
 
 
-def _first(numbers: Sequence[int], proven: dict[int, Proven]) -> Proven | None:
-    return next((proven[number] for number in numbers if number in proven), None)
+def _first(numbers: Sequence[int], proofs: Proofs | None) -> Proven | None:
+    shown = proofs.shown if proofs is not None else {}
+    return next((shown[number] for number in numbers if number in shown), None)
+
+
+def proofs_told(findings: Sequence[Finding], proofs: Proofs) -> str:
+    """How many claims were tried, and which did not show: the situation may need other traffic than this."""
+    tried = len(proofs.shown) + len(proofs.not_shown)
+    if not tried:
+        return "None of these can be shown by a short simulation."
+    said = f"{len(proofs.shown)} of {tried} claims that a short simulation can show did show"
+    missing = [f"{findings[number].rule} ({findings[number].where})" for number in proofs.not_shown]
+    return f"{said}; not under this traffic: {', '.join(missing)}." if missing else f"{said}."
 
 
 def grouped(findings: Sequence[Finding]) -> list[list[int]]:
@@ -102,16 +116,22 @@ def summary(findings: Sequence[Finding]) -> str:
     return f"{said}. Leave a rule out with --without NAME."
 
 
-def as_json(name: str, findings: Sequence[Finding], proven: dict[int, Proven]) -> dict[str, Any]:
+def as_json(name: str, findings: Sequence[Finding], proofs: Proofs | None = None) -> dict[str, Any]:
+    """`proof` is null where nothing was shown; `not_shown` has what was tried in vain."""
+    shown = proofs.shown if proofs is not None else {}
     return {
         "name": name,
         "findings": [
             {
                 "rule": finding.rule, "severity": finding.severity.name.lower(), "where": finding.where,
                 "path": finding.path, "what": finding.what, "why": finding.why, "change": finding.change,
-                "proof": None if number not in proven else proven[number].as_dict(),
+                "proof": None if number not in shown else shown[number].as_dict(),
             }
             for number, finding in enumerate(findings)
+        ],
+        "not_shown": [
+            {"rule": findings[number].rule, "where": findings[number].where, "path": findings[number].path}
+            for number in (proofs.not_shown if proofs is not None else ())
         ],
         "counts": {
             severity.name.lower(): sum(finding.severity is severity for finding in findings) for severity in Severity

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from experiments.doctor import Finding, Severity, Subject, examine
 from experiments.doctor.finding import Proof
-from experiments.doctor.prove import Proven, prove
+from experiments.doctor.prove import Proofs, Proven, prove
 from experiments.doctor.report import as_json, grouped, print_findings
 from experiments.scenario import load_scenario
 
@@ -24,7 +24,7 @@ BAD = replace(ONE, rule="limiter-off", severity=Severity.ERROR, why="Nobody is r
 
 def printed(findings, proven=None, width=80, left_out=0):
     file = io.StringIO()
-    print_findings(Console(file=file, width=width), "shop", findings, proven or {}, left_out)
+    print_findings(Console(file=file, width=width), "shop", findings, proven, left_out)
     return file.getvalue()
 
 
@@ -46,7 +46,7 @@ def test_lines_fit_hang_and_end_without_blanks(width):
 
 
 def test_each_is_an_entry_of_its_own_in_json():
-    document = as_json("shop", [BAD, ONE, OTHER], {})
+    document = as_json("shop", [BAD, ONE, OTHER])
     assert [entry["path"] for entry in document["findings"]] == ["services.a.health"] * 2 + ["services.b.health"]
     assert document["counts"] == {"note": 0, "warning": 2, "error": 1}
 
@@ -56,9 +56,11 @@ def test_rules_left_out_for_want_of_a_service_are_counted():
 
 
 def test_a_proof_says_which_way_the_figure_moved():
-    proof = Proof(("a=1",), "/x", "waiting")
-    assert "waiting falls from 20 to 5 when a=1" in Proven(proof, 20.0, 5.0).sentence
-    assert "waiting rises from 5 to 20 when a=1" in " ".join(printed([ONE], {0: Proven(proof, 5.0, 20.0)}).split())
+    proof = Proof(("a=1",), "/x", "waiting, s", "down")
+    assert "Waiting, s: 20 as it is, 5.25 with a=1." in Proven(proof, 20.0, 5.25).sentence
+    text = " ".join(printed([ONE, OTHER], Proofs({0: Proven(proof, 20.0, 5.0)}, [1])).split())
+    assert "proof 60 s simulated. Waiting, s: 20 as it is, 5 with a=1." in text
+    assert "1 of 2 claims that a short simulation can show did show; not under this traffic: no-health-check (" in text
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +69,20 @@ def early() -> Subject:
 
 
 def test_what_moves_is_proved_and_what_does_not_is_not_claimed(early):
-    slower = Proof(("traffic.users.think_time=60s",), "/goodput_per_s", "good answers a second")
-    nothing = Proof(("objectives={}",), "/goodput_per_s", "good answers a second")
-    impossible = Proof(("no.such.path=1",), "/goodput_per_s", "good answers a second")
-    nowhere = Proof(("traffic.users.think_time=60s",), "/no/such/figure", "nothing")
+    slower = Proof(("traffic.users.think_time=60s",), "/goodput_per_s", "good answers a second", "down")
+    nothing = Proof(("objectives={}",), "/goodput_per_s", "good answers a second", "down")
+    impossible = Proof(("no.such.path=1",), "/goodput_per_s", "good answers a second", "down")
+    nowhere = Proof(("traffic.users.think_time=60s",), "/no/such/figure", "nothing", "up")
     findings = [replace(ONE, rule=str(number), proof=proof) for number, proof in
                 enumerate([slower, nothing, impossible, nowhere, None])]  # fmt: skip
-    proven = prove(early, findings)
-    assert list(proven) == [0]
-    assert proven[0].after < proven[0].before
+    proofs = prove(early, findings)
+    assert (list(proofs.shown), proofs.not_shown) == ([0], [1, 2, 3])
+    assert proofs.shown[0].after < proofs.shown[0].before
 
 
 def test_of_those_told_together_one_is_proved(early):
-    proof = Proof(("traffic.users.think_time=60s",), "/goodput_per_s", "good answers a second")
-    assert list(prove(early, [replace(ONE, proof=proof), replace(OTHER, proof=proof)])) == [0]
+    proof = Proof(("traffic.users.think_time=60s",), "/goodput_per_s", "good answers a second", "down")
+    assert list(prove(early, [replace(ONE, proof=proof), replace(OTHER, proof=proof)]).shown) == [0]
 
 
 def test_shipped_scenarios_are_looked_at_twice_alike(early):

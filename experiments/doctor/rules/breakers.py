@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
 from experiments.doctor.load import endpoint_per_s, through_gateway_per_s
+from experiments.doctor.situations import fails
 from experiments.doctor.subject import Subject
 from models.circuit_breaker import CircuitBreakerSpec
 
@@ -53,12 +54,12 @@ def window_never_filled(subject: Subject) -> Iterator[Finding]:
 
 
 def _opens(subject: Subject, path: tuple[str, ...], setting: str) -> Proof | None:
-    """While what is called hangs: a breaker that opens answers at once."""
+    """While what is called answers errors: a breaker that opens calls it no more."""
     if path[0] != "services":
         return None
     step = next(step for at, _, step in subject.call_steps() if at == path[:-1])
-    hang = f"faults.doctor={{kind: slow, target: services.{step.service}, at: 10s, lasts: 40s, factor: 50}}"
-    return Proof((setting,), "/latency_ms/all/p99", "the 99th percentile of response times, ms,", (hang,))
+    figure = f"/calls/{subject.path(*path[:-1])}/calls"
+    return Proof((setting,), figure, f"calls of {step.service}", "down", *fails(f"services.{step.service}"))
 
 
 def _taken(subject: Subject) -> str:
@@ -126,9 +127,8 @@ def _answers(subject: Subject, name: str) -> Proof | None:
     wanted = next((one for one in behind if breaker is None or breaker.services is None or one in breaker.services), "")
     if breaker is None or breaker.fallback is None or not wanted:
         return None
-    errors = f"faults.doctor={{kind: error, target: services.{wanted}, at: 10s, lasts: 40s}}"
     setting = f"gateway.circuit_breakers.{name}.status_codes=[500, 502, 503, 504]"
-    return Proof((setting,), "/goodput_per_s", "good answers a second", (errors,))
+    return Proof((setting,), "/goodput_per_s", "good answers a second", "up", *fails(f"services.{wanted}"))
 
 
 RULES = (

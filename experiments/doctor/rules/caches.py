@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.situations import hangs, hasty
 from experiments.doctor.subject import Subject
 from experiments.doctor.words import shown_bytes
+from models.service import CacheStepSpec
 from models.token_bucket import SpringRedisSpec
 
 LONG_WAIT_S = 5.0
@@ -49,12 +51,24 @@ def sync_without_lock(subject: Subject) -> Iterator[Finding]:
             "sync = true with a cache writer that does not lock (Spring Data Redis 3.4 and later)",
             "Nobody waits for anybody: when a popular entry expires, all who ask for it load it at once.",
             "RedisCacheWriter.lockingRedisCacheWriter, or a local cache in front that loads once.",
-            Proof(
-                (f"caches.{step.cache}.client.cache_writer=locking",),
-                f"/caches/caches.{step.cache}/classes/{step.data_class}/duplicate_loads",
-                f"entries of {step.data_class} that were loaded although another load was under way,",
-            ),
+            _same_time(subject, step),
         )  # fmt: skip
+
+
+def _same_time(subject: Subject, step: CacheStepSpec) -> Proof:
+    """One entry that everybody asks for and that expires, and a database that takes its time."""
+    at = f"caches.{subject.path(step.cache)}.classes.{subject.path(step.data_class)}"
+    slow = [
+        f"faults.doctor-{number}={{kind: slow, target: databases.{name}, at: 0s, lasts: 60s, factor: 20}}"
+        for number, name in enumerate(subject.spec.databases)
+    ]  # fmt: skip
+    return Proof(
+        (f"caches.{subject.path(step.cache)}.client.cache_writer=locking",),
+        f"/caches/caches.{step.cache}/classes/{step.data_class}/duplicate_loads",
+        f"loads of an entry of {step.data_class} that was being loaded", "down",
+        (f"{at}.keys=1", f"{at}.ttl=2s", *slow),
+        "everybody asks for one entry that expires every 2 s, and queries take 20 times as long",
+    )  # fmt: skip
 
 
 def limiter_on_full_redis(subject: Subject) -> Iterator[Finding]:
@@ -71,6 +85,10 @@ def limiter_on_full_redis(subject: Subject) -> Iterator[Finding]:
             "Once the memory is full, its script ends in an error, and RedisRateLimiter lets everybody pass: the "
             "limit is gone exactly when there is much to do.",
             "A Redis of its own for limits, or an eviction policy such as volatile-lru.",
+            Proof(
+                (f"{subject.path(*path)}=volatile-lru",), "/requests/refused/rate_limited",
+                "requests refused by limits", "up", *hasty(50.0, 5),
+            ),
         )  # fmt: skip
 
 
@@ -89,8 +107,8 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
             "hangs makes every request hang for as long.",
             "Set spring.data.redis.timeout (spring.redis.timeout before Spring Boot 3) to e.g. 200ms.",
             Proof(
-                (f"{subject.path(*path)}=200ms",), "/goodput_per_s", "good answers a second",
-                (f"faults.doctor={{kind: hang, target: caches.{cache_name}, at: 10s, lasts: 40s}}",),
+                (f"{subject.path(*path)}=200ms",), "/goodput_per_s", "good answers a second", "up",
+                *hangs(f"caches.{cache_name}", 40),
             ),
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.finding import SO_MANY, UNSUCCESSFUL, Finding, Proof, Rule, Severity
 from experiments.doctor.subject import Subject
 from experiments.doctor.words import FOR_EVER_S, shown_bytes, shown_s
 from models.jvm import Ergonomics, cpu_count
@@ -70,6 +70,8 @@ def pools_above_database(subject: Subject) -> Iterator[Finding]:
             "are reserved), and a replica that starts then ends at once, since HikariCP's first connection fails.",
             f"Smaller pools, or max_connections {wanted + database.reserved_connections} (about "
             f"{shown_bytes((wanted - usable) * database.memory_per_connection)} more memory).",
+            Proof((f"{subject.path(*path)}={wanted + database.reserved_connections}",),
+                  f"/databases/databases.{name}/refused", "connections refused", "down"),
         )  # fmt: skip
 
 
@@ -136,6 +138,8 @@ def memory_above_machine(subject: Subject) -> Iterator[Finding]:
             f"The largest: {shown} (memory limits; without one, the largest heap, stacks, metaspace and the rest). "
             "When they grow to that, the kernel kills the largest process.",
             "Give the JVMs smaller heaps (-Xmx, or limits with MaxRAMPercentage), or the machine more memory.",
+            Proof((f"{subject.path(*path)}={-(-whole >> 20)}M",), f"/machines/machines.{name}/oom_kills",
+                  "processes killed for memory", "down"),
         )  # fmt: skip
 
 
@@ -156,6 +160,7 @@ def heap_above_limit(subject: Subject) -> Iterator[Finding]:
             f"{' (assumed)' if is_guess else ''}, stacks {shown_bytes(_stacks(container))}: when it has grown to that, "
             "the kernel kills it (exit 137), and no OutOfMemoryError says why.",
             f"A smaller heap (-Xmx), fewer threads, or a limit of {shown_bytes(int(needed * 1.1))}.",
+            Proof((f"{subject.path(*path)}={int(needed * 1.1) >> 20}M",), UNSUCCESSFUL, SO_MANY, "down"),
         )  # fmt: skip
 
 
@@ -203,7 +208,10 @@ def small_quota_and_g1(subject: Subject) -> Iterator[Finding]:
             f"{why}; a collection that needs more than {quota * 100:g} ms of CPU stops all threads until the next "
             "period of 100 ms.",
             "Give it 2 CPUs (G1 takes 1792M of memory, too), or say -XX:+UseSerialGC so that it is meant.",
-            Proof((f"{subject.path(*path)}=2",), "/latency_ms/all/p99", "the 99th percentile of response times, ms,"),
+            Proof(
+                (f"{subject.path(*path)}=2",), "/latency_ms/all/p99", "the 99th percentile of response times, ms",
+                "down",
+            ),
         )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from experiments.doctor.finding import Finding, Rule, Severity
+from experiments.doctor.finding import SO_MANY, UNSUCCESSFUL, Finding, Proof, Rule, Severity
+from experiments.doctor.situations import hangs, restarts
 from experiments.doctor.subject import Subject
 
 VERBOSE = ("info", "debug", "trace", "all")
@@ -21,11 +22,19 @@ _NO_CONTAINER = re.compile(
 )
 
 
-def _check(where: str, path: str, name: str) -> Finding:
+def _check(where: str, path: str, name: str, replicas: int = 1) -> Finding:
+    who = "everybody waits" if replicas == 1 else f"one request in {replicas} waits"
+    proof = None
+    if path:
+        target = f"{path.removesuffix('.health')}{'' if replicas == 1 else '.replica-1'}"
+        settings = f"{path}={{kind: docker, interval: 5s, timeout: 2s, restart_unhealthy: true}}"
+        proof = Proof((settings,), "/goodput_per_s", "good answers a second", "up", *hangs(target, 40))
     return Finding(
         "no-health-check", Severity.WARNING, where, path, f"nothing asks {name} whether it is well",
-        "A replica that hangs stays in service, and everybody who is sent to it waits.",
-        "A healthcheck in Compose on /actuator/health, or liveness and readiness probes.",
+        f"A replica that hangs stays in service: {who} until a person notices.",
+        "healthcheck in Compose (test: wget -q -O /dev/null http://localhost:8080/actuator/health, interval: 10s), and "
+        "something that restarts what is unhealthy, since Docker only marks it; in Kubernetes liveness and readiness "
+        "probes.", proof,
     )  # fmt: skip
 
 
@@ -33,18 +42,29 @@ def no_health_check(subject: Subject) -> Iterator[Finding]:
     for name, service in subject.spec.services.items():
         if service.health is None:
             path = ("services", name, "health")
-            yield _check(subject.where(*path), subject.path(*path), name)
+            yield _check(subject.where(*path), subject.path(*path), name, service.replicas)
     for unit in subject.deployment.of_role("gateway") if subject.deployment is not None else ():
         if not any(fact.path[:1] == ("health",) for fact in unit.facts):
             yield _check(str(unit.place), "gateway", unit.name)
 
 
-def _cut_off(where: str, path: str, name: str) -> Finding:
+def _cut_off(where: str, path: str, name: str, threads: int | None = None) -> Finding:
+    many = f", up to {threads} requests, one a thread," if threads is not None else ""
+    proof = None
+    if path:
+        settings = (f"{path}.graceful=true",)
+        proof = Proof(
+            settings,
+            "/requests/failed/instance_died",
+            "requests cut off",
+            "down",
+            *restarts(path.removesuffix(".shutdown")),
+        )
     return Finding(
         "not-graceful", Severity.WARNING, where, path,
         f"{name} stops at once when it is told to (server.shutdown is immediate)",
-        "Whatever is in progress in a replica is cut off at every deploy.",
-        "server.shutdown=graceful (Spring Boot before 3.4 does not by default).",
+        f"What is in progress in a replica{many} is cut off at every deploy and restart.",
+        "server.shutdown: graceful (Spring Boot before 3.4 does not by default).", proof,
     )  # fmt: skip
 
 
@@ -54,7 +74,8 @@ def not_graceful(subject: Subject) -> Iterator[Finding]:
         if service.shutdown.graceful or (springs is not None and name not in springs):
             continue  # what is not Spring's may well finish what it has begun: nothing tells
         path = ("services", name, "shutdown")
-        yield _cut_off(subject.where(*path), subject.path(*path), name)
+        threads = getattr(service.workers, "threads", None)
+        yield _cut_off(subject.where(*path), subject.path(*path), name, threads)
     for unit in subject.deployment.of_role("gateway") if subject.deployment is not None else ():
         reading = (springs or {}).get(unit.name)
         said = reading.properties.get("server.shutdown") if reading is not None else None
@@ -138,6 +159,7 @@ def anonymous_without_key(subject: Subject) -> Iterator[Finding]:
         f"who comes without a key is answered with {status}",
         f"That is {100 * resolver.anonymous_share:.3g} % of the users here: not limited, but turned away.",
         "A key that everybody has, such as the address, or deny-empty-key: false.",
+        Proof((f"{subject.path(*path)}=pass",), UNSUCCESSFUL, SO_MANY, "down"),
     )  # fmt: skip
 
 

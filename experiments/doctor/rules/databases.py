@@ -23,8 +23,8 @@ def routing_reads_primary(subject: Subject) -> Iterator[Finding]:
                 "The connection is taken before the flag is set: every read-only transaction gets the primary, and "
                 f"{standby} serves none of them.",
                 "Wrap it in a LazyConnectionDataSourceProxy (style: lazy_proxy).",
-                Proof((f"{subject.path(*path)}=lazy_proxy",), f"/stations/databases.{standby}.connections/utilisation",
-                      f"the utilisation of {standby}'s connections"),
+                Proof((f"{subject.path(*path)}=lazy_proxy",), f"/containers/databases.{standby}/cpu_cores",
+                      f"cores that {standby} keeps busy", "up"),
             )  # fmt: skip
 
 

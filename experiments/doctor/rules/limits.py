@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from experiments.doctor.finding import Finding, Rule, Severity
+from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.situations import hasty
 from experiments.doctor.subject import Subject
 from models.token_bucket import SpringRedisSpec
 
 MINUTE_AND_SECOND = 60.0
 """Two limits for the same callers that differ by this factor: one was meant per minute, one was written per second."""
+
+_REFUSED = ("/requests/refused/rate_limited", "requests refused by limits")
 
 
 def per_second(limiter: object) -> float:
@@ -42,13 +45,15 @@ def burst_below_half_a_rate(subject: Subject) -> Iterator[Finding]:
         if 2 * capacity // rate > 0:
             continue
         path = ("gateway", "rate_limits", name)
+        unsaid = " (its default)" if limiter.burst_capacity is None else ""
         yield Finding(
             "limiter-off", Severity.ERROR,
             subject.where(*path, "burst_capacity"), subject.path(*path, "burst_capacity"),
-            f"burstCapacity {capacity} is less than half of replenishRate {rate}",
+            f"burstCapacity {capacity}{unsaid} is less than half of replenishRate {rate}",
             f"Redis keeps the bucket for floor(2 x {capacity} / {rate}) = 0 s, which is not at all: every request "
             "finds a full bucket, and nobody is ever refused.",
             f"Set burstCapacity to at least {rate} (it is how many may come at once).",
+            Proof((f"{subject.path(*path)}.burst_capacity={rate}",), *_REFUSED, "up", *hasty(4.0 * rate)),
         )  # fmt: skip
 
 
@@ -70,6 +75,7 @@ def minute_beside_second(subject: Subject) -> Iterator[Finding]:
             "refuses anybody. One of them was meant per the other's time.",
             f"Keep the one that is meant and remove the other. RedisRateLimiter counts per second: {slow * 60:g} a "
             f"minute is replenishRate {slow * 60:g}, burstCapacity {slow * 3600:g}, requestedTokens 60.",
+            Proof((f"gateway.rate_limits.{subject.path(tight)}=null",), *_REFUSED, "down", *hasty(8.0 * slow)),
         )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.doctor.finding import Finding, Rule, Severity
+from experiments.doctor.finding import SO_MANY, UNSUCCESSFUL, Finding, Proof, Rule, Severity
+from experiments.doctor.situations import hasty, restarts
 from experiments.doctor.subject import Subject
 from models.load_balancer import UpstreamSpec
 
@@ -50,6 +51,8 @@ def one_failure_for_long(subject: Subject) -> Iterator[Finding]:
             f"A server that is back after a second is left out for up to {upstream.fail_timeout + 1:g} s; when all "
             f"{in_use} are out, every request is answered with 502 at once.",
             "fail_timeout 10s, or max_fails=0 during a rolling deploy.",
+            Proof((f"{subject.path(*at)}.max_fails=0",), UNSUCCESSFUL, SO_MANY, "down",
+                  *restarts(f"services.{upstream.service}")),
         )  # fmt: skip
 
 
@@ -71,6 +74,8 @@ def past_the_gateway(subject: Subject) -> Iterator[Finding]:
                 yield Finding(
                     "past-the-gateway", Severity.ERROR, subject.where(*path), subject.path(*path),
                     f"{name} reaches {route.service} without the gateway", why, change,
+                    Proof((f"{subject.path(*path)}=[{', '.join(['gateway', *route.through])}]",),
+                          "/requests/refused/rate_limited", "requests refused by limits", "up", *hasty(50.0, 5)),
                 )  # fmt: skip
     deployment = subject.deployment
     for unit in deployment.units if deployment is not None else ():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.situations import fails
 from experiments.doctor.subject import Subject
 from models.load_balancer import UpstreamSpec
 from models.service import CallStepSpec, walk
@@ -47,8 +48,8 @@ def _once(subject: Subject, path: tuple[str, ...]) -> Proof | None:
     if step is None:
         return None
     return Proof(
-        (f"{subject.path(*path)}=null",), "/waste/amplification", "attempts for each call that was asked for",
-        (f"faults.doctor={{kind: error, target: services.{step.service}, at: 10s, lasts: 40s}}",),
+        (f"{subject.path(*path)}=null",), f"/calls/{subject.path(*path[:-1])}/calls", f"calls of {step.service}",
+        "down", *fails(f"services.{step.service}"),
     )  # fmt: skip
 
 

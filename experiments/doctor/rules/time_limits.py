@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from experiments.doctor.finding import Finding, Proof, Rule, Severity
+from experiments.doctor.situations import hangs
 from experiments.doctor.subject import Subject
 from experiments.doctor.words import FOR_EVER_S, shown_s
 from models.service import CacheStepSpec, CallStepSpec, DatabaseStepSpec, TransactionStepSpec, walk
@@ -125,23 +126,23 @@ def wrong_order(subject: Subject) -> Iterator[Finding]:
             f"After {shown_s(outside.seconds)} nobody waits for the answer any more; the thread inside is held for up "
             f"to {shown_s(inside.seconds - outside.seconds)} longer, and what it then does is done for nobody.",
             f"Set it below {shown_s(outside.seconds)}, e.g. {shown_s(better_s)}.",
-            Proof(
-                (f"{subject.path(*inside.path)}={better_s:g}s",), "/waste/unattended_s",
-                "work that nobody waits for, in s,", _hold_up(subject, inside.path),
-            ),
+            _for_nobody(subject, inside.path, f"{subject.path(*inside.path)}={better_s:g}s"),
         )  # fmt: skip
 
 
-def _hold_up(subject: Subject, path: tuple[str, ...]) -> tuple[str, ...]:
-    """The situation in which a limit inside is needed: what is waited for hangs."""
+def _for_nobody(subject: Subject, path: tuple[str, ...], setting: str) -> Proof | None:
+    """A limit inside is needed when what is waited for hangs; what shows then is what is done for those who left."""
     if path[0] == "caches":
-        target = f"caches.{path[1]}"
+        target, figure, says = f"caches.{path[1]}", "/waste/bursts", "bursts of CPU for nobody"
     elif "pools" in path:
         target = f"databases.{subject.spec.services[path[1]].pools[path[3]].database}"
+        figure, says = "/waste/queries", "queries for nobody"
     else:
         step = next((step for at, _, step in subject.call_steps() if at == path[: len(at)]), None)
-        target = f"services.{step.service}" if step is not None else ""
-    return (f"faults.doctor={{kind: hang, target: {target}, at: 10s, lasts: 20s}}",) if target else ()
+        if step is None:
+            return None
+        target, figure, says = f"services.{step.service}", "/waste/unattended_s", "work for nobody, s"
+    return Proof((setting,), figure, says, "down", *hangs(target))
 
 
 def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
@@ -157,9 +158,8 @@ def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
             f"A {step.service} that hangs keeps every caller's thread for ever. {held}".rstrip(),
             "Give the HTTP client a connect and a read timeout, such as 2 s.",
             Proof(
-                (f"{subject.path(*path)}.read_timeout=2s",), "/latency_ms/all/p99",
-                "the 99th percentile of response times, ms,",
-                (f"faults.doctor={{kind: hang, target: services.{step.service}, at: 10s, lasts: 20s}}",),
+                (f"{subject.path(*path)}.read_timeout=2s",), "/goodput_per_s", "good answers a second", "up",
+                *hangs(f"services.{step.service}"),
             ),
         )  # fmt: skip
 
