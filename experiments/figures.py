@@ -56,6 +56,12 @@ def figures(replication: Replication, spec: SystemSpec) -> Tree:
     }
 
 
+def headline(replication: Replication) -> Tree:
+    """How the requests of a replication ended and how long that took: the cheap part of `figures`."""
+    recording = replication.recording
+    return _outcomes(recording.requests, None, recording.span_s)
+
+
 def _outcomes(requests: RequestFigures, endpoint: int | None, span_s: float) -> Tree:
     """How the requests of one endpoint, or of all, ended and how long that took."""
     succeeded = requests.count(endpoint, Outcome.SUCCEEDED)

@@ -67,6 +67,11 @@ class RunResult:
         """The figure of every replication, in order: what paired comparisons need."""
         return [found.get(pointer, 0.0) for found in _measured(self.replications, self.spec)]
 
+    def stopped(self, during: str, wanted: int) -> RunResult:
+        """This result, marked: somebody stopped the run during that, before all that was wanted."""
+        self.document["stopped"] = {"during": during, "replications_wanted": wanted}
+        return self
+
     def to_json(self) -> str:
         return json.dumps(self.document, ensure_ascii=False, indent=2, allow_nan=False)
 
@@ -92,6 +97,7 @@ def put_together(
         "description": _description(scenario, spec),
         "seed": seed,
         "replications": len(replications),
+        "stopped": None,
         "simulated_s": replications[0].recording.end_s,
         "warm_up": {"seconds": warm_up.seconds, "source": warm_up.source, "is_settled": warm_up.is_settled},
         "digest": combined_digest(replications),

@@ -6,21 +6,20 @@ made when first needed. A task carries the specification as text and comes back 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Any
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from experiments.confirm import confirm as find_what_binds
+from experiments.live import Stopped, Watcher
 from experiments.result import RunResult, put_together
+from experiments.workers import close_executor, default_executor, give_up, interrupts_held
 from models.assembly import System, assemble
 from models.system import SystemSpec
 from models.workload import Trace
@@ -64,12 +63,23 @@ def _spec(spec_json: str) -> SystemSpec:
 
 
 def replicate(
-    task: Task, rows: RowSink | None = None, on_progress: Callable[[float], None] | None = None
+    task: Task,
+    rows: RowSink | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> Replication:
     """Run one replication from a task."""
     spec = _spec(task.spec_json)
+    recorders: list[Recorder] = []
+
+    def tell(instant_s: float) -> None:
+        if on_progress is not None:
+            on_progress(instant_s)
+        if watcher is not None:
+            watcher.running(recorders[0])
 
     def build(env: Environment, streams: Streams, recorder: Recorder) -> System:
+        recorders.append(recorder)
         return assemble(spec, env, streams, recorder, task.trace, steps_wanted=rows is not None)
 
     return run_replication(
@@ -82,7 +92,7 @@ def replicate(
         bin_s=task.bin_s,
         users=spec.traffic.most_users,
         rows=rows,
-        on_progress=on_progress,
+        on_progress=None if on_progress is None and watcher is None else tell,
     )
 
 
@@ -103,12 +113,14 @@ def run(
     executor: Executor | None = None,
     confirm: bool = False,
     on_progress: Progress | None = None,
+    watcher: Watcher | None = None,
 ) -> RunResult:
     """Run `scenario` and put its replications' figures together.
 
     What is not given comes from the scenario. `rows` receives every request of every replication in order (they then
     run one after another, here). `confirm` relaxes the limit that binds by a quarter, runs again, and notes what moves.
-    Raises `SimulationError` where an audit fails.
+    Raises `SimulationError` where an audit fails, and `Stopped` where there is a `watcher` and an interrupt comes when
+    there is something to show: the replications before the first that is missing, so that it can be had again.
     """
     started = time.perf_counter()
     spec = scenario.spec
@@ -123,11 +135,27 @@ def run(
     task = Task(spec.model_dump_json(), trace, seed, PILOT, span_s, 0.0, bin_s)
     has_pilot = warm_up_s is None and trace is None and spec.warm_up == "auto"
     with ready_workers(task.spec_json, count if has_pilot and executor is None and rows is None else 1):
-        warm_up = find_warm_up(task, spec, warm_up_s, tell)
+        warm_up = find_warm_up(task, spec, warm_up_s, tell, watcher)
     tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
-    done = _run_all(tasks, rows, executor, tell)
-    limits = system_of(spec, trace).limits
-    result = put_together(scenario, spec, done, limits, seed, warm_up, time.perf_counter() - started)
+    done: dict[int, Replication] = {}
+
+    def take(replication: Replication) -> None:
+        done[replication.replication] = replication
+        if watcher is not None:
+            watcher.ended(replication, count)
+
+    def finish() -> RunResult:
+        first = [done[number] for number in takewhile(done.__contains__, range(count))]
+        limits = system_of(spec, trace).limits
+        return put_together(scenario, spec, first, limits, seed, warm_up, time.perf_counter() - started)
+
+    try:
+        _run_all(tasks, rows, executor, tell, take, watcher)
+    except KeyboardInterrupt as interrupt:
+        if watcher is None or 0 not in done:
+            raise
+        raise Stopped(finish().stopped("replications", count)) from interrupt
+    result = finish()
     if confirm:
 
         def run_again(changed: Scenario) -> RunResult:
@@ -137,7 +165,12 @@ def run(
                 executor=executor, on_progress=on_progress,
             )  # fmt: skip
 
-        find_what_binds(scenario, result, run_again)
+        try:
+            find_what_binds(scenario, result, run_again)
+        except KeyboardInterrupt as interrupt:
+            if watcher is None:
+                raise
+            raise Stopped(result.stopped("confirmation", count)) from interrupt
     return result
 
 
@@ -167,7 +200,9 @@ class WarmUp:
     is_settled: bool = True
 
 
-def find_warm_up(task: Task, spec: SystemSpec, given_s: float | None, tell: Progress) -> WarmUp:
+def find_warm_up(
+    task: Task, spec: SystemSpec, given_s: float | None, tell: Progress, watcher: Watcher | None = None
+) -> WarmUp:  # fmt: skip
     """The warm-up: as given, as in the scenario, none for a trace, or by MSER-5 on a pilot run."""
     if given_s is not None:
         return WarmUp(given_s, "given")
@@ -176,7 +211,7 @@ def find_warm_up(task: Task, spec: SystemSpec, given_s: float | None, tell: Prog
     if spec.warm_up != "auto":
         return WarmUp(float(spec.warm_up), "scenario")
     tell(0.0, "pilot run for the warm-up")
-    settled_s = pilot_warm_up_s(replicate(task).recording)
+    settled_s = pilot_warm_up_s(replicate(task, watcher=watcher).recording)
     if settled_s is None:
         return WarmUp(
             WARM_UP_SHARE * (task.duration_s or 0.0), "a tenth: the pilot run did not settle", is_settled=False
@@ -185,35 +220,43 @@ def find_warm_up(task: Task, spec: SystemSpec, given_s: float | None, tell: Prog
 
 
 def _run_all(
-    tasks: Sequence[Task], rows: RowSink | None, executor: Executor | None, tell: Progress
-) -> list[Replication]:
+    tasks: Sequence[Task],
+    rows: RowSink | None,
+    executor: Executor | None,
+    tell: Progress,
+    take: Callable[[Replication], None],
+    watcher: Watcher | None,
+) -> None:
+    """Run all tasks; `take` each replication as it ends."""
     if len(tasks) == 1 or rows is not None:
-        return _run_here(tasks, rows, tell)
-    futures: dict[Future[Replication], int] = {}
-    done: dict[int, Replication] = {}
+        _run_here(tasks, rows, tell, take, watcher)
+        return
+    futures: list[Future[Replication]] = []
     try:
         with interrupts_held():
             pool = executor or default_executor()
-            for task in tasks:
-                futures[pool.submit(replicate, task)] = task.replication
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            tell(len(done) / len(tasks), f"replication {len(done)} of {len(tasks)}")
+            futures.extend(pool.submit(replicate, task) for task in tasks)
+        for number, future in enumerate(as_completed(futures), 1):
+            take(future.result())
+            tell(number / len(tasks), f"replication {number} of {len(tasks)}")
     except BaseException:
         give_up(futures, executor)
         raise
-    return [done[number] for number in sorted(done)]
 
 
-def _run_here(tasks: Sequence[Task], rows: RowSink | None, tell: Progress) -> list[Replication]:
-    done = []
+def _run_here(
+    tasks: Sequence[Task],
+    rows: RowSink | None,
+    tell: Progress,
+    take: Callable[[Replication], None],
+    watcher: Watcher | None,
+) -> None:
     for number, task in enumerate(tasks):
 
         def on_progress(instant_s: float, number: int = number, whole_s: float = _span_s(task)) -> None:
             tell((number + min(1.0, instant_s / whole_s)) / len(tasks), f"replication {number + 1} of {len(tasks)}")
 
-        done.append(replicate(task, rows, on_progress))
-    return done
+        take(replicate(task, rows, on_progress, watcher))
 
 
 def _span_s(task: Task) -> float:
@@ -221,37 +264,6 @@ def _span_s(task: Task) -> float:
         return task.duration_s
     assert task.trace is not None
     return max(1.0, task.trace.last_s)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while tasks are submitted, and obey it then.
-
-    Submitting may start workers. They inherit that they do not hear Ctrl-C, and leave it to this process, which must
-    not be interrupted half way through starting them.
-    """
-    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    noted: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
-    resource_tracker.ensure_running()  # its start ends every blocking of signals, so it must not come in between
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-        if noted and callable(handler):
-            handler(noted[0], None)
-
-
-def default_executor() -> Executor:
-    """The program's one pool of worker processes. Always asked for with the same arguments: others would restart it."""
-    from joblib.externals.loky import get_reusable_executor
-
-    pool: Executor = get_reusable_executor(max_workers=max(1, os.cpu_count() or 1), timeout=300)
-    return pool
 
 
 @contextmanager
@@ -274,28 +286,6 @@ def ready_workers(spec_json: str, tasks: int) -> Iterator[None]:
 def _make_ready(spec_json: str) -> None:
     """In a worker: what the first task would have to do before it runs."""
     _spec(spec_json)
-
-
-def give_up(futures: Iterable[Future[Any]], executor: Executor | None) -> None:
-    """Nobody wants the tasks any more: stop our own workers; with somebody else's, cancel what has not begun."""
-    if executor is None:
-        close_executor()  # without cancelling: loky's manager trips over cancelled tasks and lets the workers live
-        return
-    for future in futures:
-        future.cancel()
-
-
-def close_executor() -> None:
-    """Stop the worker processes at once, as after Ctrl-C."""
-    pool: Any = default_executor()
-    hook, threading.excepthook = threading.excepthook, lambda _: None  # the manager trips where it is just handing out
-    try:
-        pool.shutdown(wait=True, kill_workers=True)
-    finally:
-        threading.excepthook = hook
-    for child in multiprocessing.active_children():
-        if child.name.startswith("LokyProcess"):
-            child.kill()
 
 
 def system_of(spec: SystemSpec, trace: Trace | None = None) -> System:

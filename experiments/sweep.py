@@ -27,15 +27,13 @@ from experiments.runner import (
     Task,
     WarmUp,
     bin_width_s,
-    default_executor,
     find_warm_up,
-    give_up,
-    interrupts_held,
     recorded_trace,
     replicate,
     system_of,
 )
 from experiments.scenario.paths import format_path, read_path
+from experiments.workers import default_executor, give_up, interrupts_held
 from sim.replication import Replication
 
 if TYPE_CHECKING:

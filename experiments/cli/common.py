@@ -87,6 +87,7 @@ def output_options(command: _Decorated) -> _Decorated:
             click.option("--requests", metavar="FILE", help="Write one row a request to a .parquet or .csv file."),
             click.option("--steps", is_flag=True, help="With --requests: a column of seconds for every step as well."),
             click.option("--json", "as_json", is_flag=True, help="Print result.json instead of the report."),
+            click.option("--stream", is_flag=True, help="Print a line of JSON as each replication ends."),
             click.option("--confirm", is_flag=True, help="Relax the limit that binds by a quarter and see what moves."),
             click.option("--fail-on-breach", is_flag=True, help="Exit with 1 when an objective is breached."),
         )
@@ -123,6 +124,11 @@ def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
 
 class _Terminated(KeyboardInterrupt):
     """Asked to stop by SIGTERM: clean up like after Ctrl-C."""
+
+
+def exit_code_of(stop: BaseException) -> int:
+    """What to leave with after an interrupt, or after what it has caused."""
+    return EXIT_TERMINATED if isinstance(stop, _Terminated) or isinstance(stop.__cause__, _Terminated) else EXIT_STOPPED
 
 
 class _Asked:
@@ -169,8 +175,7 @@ def _told(error: BaseException) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        code = EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_STOPPED
-        return _say(["Stopped: nothing was kept."], code)
+        return _say(["Stopped: nothing was kept."], exit_code_of(error))
     if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
         error = error.__context__  # rich leaves in its own way when nobody reads
     if isinstance(error, OSError) and error.errno == errno.EPIPE:

@@ -53,6 +53,12 @@ def title(document: Document) -> RenderableType:
     lines: list[RenderableType] = [Text(name, style="bold"), Text(document["description"])]
     if document["settings"]:
         lines.append(Flow(document["settings"], "with"))
+    stopped = document["stopped"]
+    if stopped is not None and stopped["during"] == "replications":
+        wanted = as_count(stopped["replications_wanted"])
+        lines.append(Text(f"Stopped: {what} of {wanted} had ended; figures are theirs.", style="bold yellow"))
+    elif stopped is not None:
+        lines.append(Text("Stopped before the limit that binds was confirmed.", style="bold yellow"))
     lines.append(Flow([f"{what} of {as_duration(document['simulated_s'])}", f"seed {document['seed']}", left_out],
                       style="dim"))  # fmt: skip
     if not warm_up["is_settled"]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 
-from experiments.runner import default_executor, give_up, interrupts_held
 from experiments.validation.catalogue import COMPONENTS, checks
 from experiments.validation.check import Check, Component, Disagreement
+from experiments.workers import default_executor, give_up, interrupts_held
 
 TASKS = 48
 """Checks are handed out in about so many portions: a check alone takes less time than handing it out."""

@@ -114,6 +114,11 @@ class Recorder:
         """Requests that have arrived and not ended."""
         return len(self._in_flight)
 
+    @property
+    def pending(self) -> Records:
+        """Requests that have ended and are not folded yet, as they stand: to be read at once."""
+        return self._records[: self._position // _SIZE]
+
     def arrived(self, request: Recorded) -> None:
         """A request arrives now. Ordinals count 0, 1, 2, ..."""
         ordinal = request.ordinal

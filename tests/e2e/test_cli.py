@@ -215,6 +215,35 @@ def test_ctrl_c_says_that_nothing_was_kept_and_keeps_nothing(
     assert list(folder.iterdir()) == []
 
 
+def test_ctrl_c_shows_the_replications_that_have_ended_and_how_to_have_them_again(
+    small: Path, start: Command, tmp_path: Path, windtunnel: Command
+) -> None:
+    """Nobody could run ten thousand of them before the signal comes."""
+    process = start("run", small, "--replications", "10000", "--stream", "--out", tmp_path / "results")
+    lines = [json.loads(process.stdout.readline())]
+    while lines[-1]["replication"] != 0:
+        lines.append(json.loads(process.stdout.readline()))
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 130
+    lines += map(json.loads, out.splitlines())
+    result = lines.pop()["result"]
+    assert [line["ended"] for line in lines] == list(range(1, len(lines) + 1))
+    assert {line["of"] for line in lines} == {10000}
+    kept = result["replications"]
+    assert {line["replication"] for line in lines} >= set(range(kept))
+    assert result["stopped"] == {"during": "replications", "replications_wanted": 10000}
+    assert f"Stopped: {kept} of 10000 replications had ended" in err.decode()
+    assert b"Traceback" not in err
+    assert json.loads((tmp_path / "results" / "result.json").read_text()) == result
+    assert "of 10,000 had ended; figures are theirs" in (tmp_path / "results" / "report.txt").read_text()
+    again = windtunnel("run", small, "--replications", str(min(kept, 3)), "--stream")
+    whole = [json.loads(line) for line in again.out.splitlines()]
+    assert whole.pop()["result"]["stopped"] is None
+    known = {line["replication"]: line["digest"] for line in lines}
+    assert all(known[line["replication"]] == line["digest"] for line in whole)
+
+
 def test_a_request_to_end_is_obeyed_like_ctrl_c(small: Path, start: Command, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
