@@ -19,7 +19,7 @@ from experiments.deploy.draft import Draft, Path, Source, assumed
 from experiments.deploy.fact import Fact
 from experiments.deploy.overlay import Overlay
 from experiments.deploy.place import Place
-from experiments.deploy.room import settle
+from experiments.deploy.room import leave_out, settle
 from experiments.deploy.units import NOT_MODELLED_KINDS, Unit, place_units
 from experiments.errors import InputError
 from experiments.scenario.document import Document
@@ -80,11 +80,25 @@ def assemble(
     remarks += overlay.lay_over(draft)
     add_guards(draft, deployment)
     _fit_machine(draft, machine, overlay)
+    document = _valid(draft, deployment)
     settle(draft, deployment)
     remarks += draft.contradictions
-    document = _ordered(draft.document)
-    validate(Document(document, _origins(draft)), SystemSpec)
     return Assembled(document, draft.provenance(), draft.facts, list(dict.fromkeys(remarks)))
+
+
+def _valid(draft: Draft, deployment: Deployment) -> dict[str, Any]:
+    """The document, without values of files that the specification refuses: these are reported."""
+    first: InputError | None = None
+    while True:
+        document = _ordered(draft.document)
+        try:
+            validate(Document(document, _origins(draft)), SystemSpec)
+        except InputError as error:
+            first = first or error
+            if not leave_out(draft, deployment, error):
+                raise first from None
+        else:
+            return document
 
 
 def _ref(place: Place) -> str:

@@ -149,7 +149,8 @@ def settle_roles(deployment: Deployment, said: Sequence[str] = ()) -> None:
     gateway = next(deployment.of_role("gateway"), None)
     if not any(way.place is not None for way in deployment.ways()):
         return
-    pending = list(dict.fromkeys(way.service for way in deployment.ways()))
+    behind_nginx = [service for reading in deployment.nginxes.values() for service in reading.upstreams.values()]
+    pending = list(dict.fromkeys([*(way.service for way in deployment.ways()), *behind_nginx]))
     seen = set(pending)
     while pending:
         unit = deployment.unit(pending.pop())

@@ -1,7 +1,8 @@
 """Which of the values that files say have found room in a scenario: only those count as modelled.
 
-Models   A value that has a place in no step (a guard around a call that nobody knows of), that another value hides, or
-         that an assumption has taken the place of, is not modelled, whatever its reader made of it.
+Models   A value that has a place in no step (a guard around a call that nobody knows of), that another value hides,
+         that the specification refuses, or that an assumption has taken the place of, is not modelled, whatever its
+         reader made of it.
 Checked  tests/properties/test_ledger_truth.py
 """
 
@@ -13,6 +14,8 @@ from experiments.deploy.deployment import Deployment
 from experiments.deploy.draft import Draft
 from experiments.deploy.fact import Fact
 from experiments.deploy.place import Place
+from experiments.errors import InputError
+from experiments.scenario.paths import parse_path
 
 
 def settle(draft: Draft, deployment: Deployment) -> None:
@@ -31,6 +34,33 @@ def settle(draft: Draft, deployment: Deployment) -> None:
         seen.add(place)
         if not any(_share(place, other) for other in in_force.get(place.file, ())):
             deployment.ledger.withdraw(place)
+
+
+def leave_out(draft: Draft, deployment: Deployment, error: InputError) -> bool:
+    """Take out the values of files that an error speaks of, and report them. Whether there were any.
+
+    What the real program makes of such a value is not known here: -1 is no limit to some, others do not start.
+    """
+    has_found = False
+    for line in error.lines:
+        name, _, what = line.partition(": ")
+        try:
+            path = tuple(map(str, parse_path(name)))
+        except ValueError:
+            continue
+        facts, source = draft.facts.get(path, []), draft.source(path)
+        place = next((fact.place for fact in facts if fact.source == "file" and fact.place is not None), None)
+        if place is None or source is None or source.kind != "file":
+            continue
+        for fact in facts:
+            if fact.place is not None and fact.source == "file":
+                deployment.ledger.withdraw(fact.place)
+        draft.drop(path)
+        said = what.rpartition(" (")[0] if what.endswith(")") else what
+        said = said.partition(". ")[0].rstrip(".")
+        deployment.ledger.problem(place, f"{name}: {said}. It is not modelled: what goes without saying is taken.")
+        has_found = True
+    return has_found
 
 
 def _places(deployment: Deployment) -> Iterator[Place]:

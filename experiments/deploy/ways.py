@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,14 +38,34 @@ def fits(pattern: str, path: str) -> bool:
 
 
 def locate(locations: Sequence[Location], path: str) -> Location | None:
-    """The location that nginx takes: exact, else the longest prefix. Regular expressions come last, unread."""
+    """The location that nginx takes: exact; else the longest prefix, where it says ^~; else the first regular
+    expression; else that prefix. Of a regular expression only what it begins with is looked at, never the rest."""
     for location in locations:
         if location.modifier == "=" and location.path == path:
             return location
     prefixes = [one for one in locations if one.modifier in ("", "^~") and path.startswith(one.path)]
-    if prefixes:
-        return max(prefixes, key=lambda one: len(one.path))
-    return next((one for one in locations if one.modifier in ("~", "~*")), None)
+    longest = max(prefixes, key=lambda one: len(one.path), default=None)
+    if longest is not None and longest.modifier == "^~":
+        return longest
+    patterns = [one for one in locations if one.modifier in ("~", "~*")]
+    for location in patterns:
+        begins, said = (path, literal(location.path)) if location.modifier == "~" else (
+            path.lower(), literal(location.path).lower())  # fmt: skip
+        if len(said) > 1 and f"{begins}/".startswith(said):
+            return location
+    return longest or next(iter(patterns), None)
+
+
+def literal(expression: str) -> str:
+    """What every path begins with that an expression such as `^/api/users/(.*)$` matches; empty where it may be
+    anything."""
+    if not expression.startswith("^") or "|" in re.sub(r"\([^()]*\)", "", expression):
+        return ""
+    found = re.match(r"\^((?:[A-Za-z0-9_/~%-]|\\[./-])*)([*?+{]?)", expression)
+    if found is None:
+        return ""
+    text = re.sub(r"\\(.)", r"\1", found[1])
+    return text[:-1] if found[2] else text
 
 
 def beginning(pattern: str) -> str:
@@ -57,6 +78,18 @@ def beginning(pattern: str) -> str:
     return "/".join(parts) or "/"
 
 
+def passed_on(path: str, route: Route) -> str:
+    """The path that a route asks for behind the gateway: StripPrefix takes parts away, PrefixPath puts one before."""
+    for one in route.filters:
+        said = one.short[0].text if one.short else (arg.text if (arg := one.arg("parts") or one.arg("prefix")) else "")
+        if one.name == "StripPrefix":
+            parts = [part for part in path.split("/") if part]
+            path = "/" + "/".join(parts[int(said) if said.isdecimal() else 1 :])
+        elif one.name == "PrefixPath":
+            path = f"{said.rstrip('/')}{path}"
+    return path
+
+
 def through_gateway(
     routes: Sequence[Route], nginx: Callable[[str], Sequence[Location] | None], service: Callable[[str], str | None]
 ) -> Iterator[Way]:
@@ -65,7 +98,7 @@ def through_gateway(
         for pattern in route.paths or ("/**",):
             locations = nginx(route.host)
             if locations is not None:
-                found = locate(locations, beginning(pattern))
+                found = locate(locations, passed_on(beginning(pattern), route))
                 if found is not None:
                     note = (
                         f"The gateway's route {route.id} leads to {route.host}, whose location {found.path} leads on."
@@ -80,5 +113,6 @@ def through_gateway(
 def through_nginx(name: str, locations: Sequence[Location]) -> Iterator[Way]:
     """What nginx passes on to services itself."""
     for location in locations:
-        pattern = f"{location.path.rstrip('/')}/**" if location.modifier in ("", "^~") else location.path
+        plain = literal(location.path) if location.modifier in ("~", "~*") else location.path
+        pattern = location.path if location.modifier == "=" else f"{plain.rstrip('/')}/**"
         yield Way(pattern, location.service, (name,), location.place, f"nginx' location {location.path}.")

@@ -1,0 +1,42 @@
+"""Values of files that the specification refuses: left out and said; those of an assumption are errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.deploy.assemble import assemble
+from experiments.deploy.reading import read_deployment
+from experiments.errors import InputError
+from experiments.scenario.document import Document
+from experiments.scenario.load import scenario_of
+from experiments.scenario.paths import at_path, parse_path
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "default"),
+    [
+        ("server.tomcat.max-connections: -1", "services.a.workers.max_connections", 8192),
+        ("server.tomcat.threads.max: 0", "services.a.workers.threads", 200),
+        ("spring.lifecycle.timeout-per-shutdown-phase: 0s", "services.a.shutdown.timeout", "30s"),
+    ],
+)
+def test_what_the_scenario_cannot_hold_is_left_out_and_said(
+    text: str, path: str, default: object, tmp_path: Path
+) -> None:
+    (tmp_path / "compose.yaml").write_text("services:\n  a: {image: x, cpus: 2}\n")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "application.yml").write_text(f"{text}\n")
+    deployment = read_deployment([tmp_path])
+    found = scenario_of(assemble(deployment).whole(), "a").spec.model_dump()
+    assert at_path(found, parse_path(path)) == default
+    assert found["services"]["a"]["limits"]["cpus"] == 2
+    assert f"{path}: must be" in str(deployment.ledger.problems) and "not modelled" in str(deployment.ledger.problems)
+    assert [".".join(map(str, one.key)) for one in deployment.ledger.unmodelled()] == [text.partition(":")[0]]
+
+
+def test_what_an_assumption_says_wrong_stays_an_error(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services:\n  a: {image: x, cpus: 2}\n")
+    with pytest.raises(InputError, match=r"services\.a\.limits\.cpus: must be at least 0\.01"):
+        assemble(read_deployment([tmp_path]), Document({"services": {"a": {"limits": {"cpus": 0}}}}))
