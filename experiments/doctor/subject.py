@@ -127,6 +127,10 @@ class Subject:
                 yield setting
 
 
+_BY_ASSUMPTION = ("machines", "traffic", "objectives", "faults")
+"""What no file tells: it stands in the assumption, if anywhere."""
+
+
 def relaxed(name: str) -> str:
     """Spring's relaxed spelling: letters and digits, in lower case, dots between the parts."""
     return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")
@@ -161,6 +165,9 @@ def folder_subject(
     for unit in deployment.units:
         if unit.at:
             places.setdefault(unit.at, str(unit.place))
+    for path, origin in (said.origins if said is not None else {}).items():
+        if path and path[0] in _BY_ASSUMPTION:
+            places.setdefault(tuple(str(part) for part in path), origin)
     return Subject(
         deployment.project or scenario.name,
         scenario.spec,

@@ -40,7 +40,7 @@ def guide() -> dict[str, list[dict[str, str]]]:
 
     subject = folder_subject((str(AS_WRITTEN),), str(AS_WRITTEN / "assume.yaml"), (), ())
     found: dict[str, list[dict[str, str]]] = {}
-    for entry in as_json(subject.name, examine(subject), {})["findings"]:
+    for entry in as_json(subject.name, examine(subject))["findings"]:
         found.setdefault(entry["rule"], []).append(entry)
     return found
 
@@ -55,10 +55,10 @@ def guide() -> dict[str, list[dict[str, str]]]:
         ("standby-is-none", "docker-compose.yml", "place-service reads from postgres-replica"),
         ("alert-compares-a-rate", "rules.yml", "errors per second with 0.05"),
         ("alert-too-late", "rules.yml", "300 s"),
-        ("no-key-no-service", "docker-compose.yml", "answered with 500"),
+        ("no-key-no-service", "gateway/application.yml", "answered with 500"),
         ("file-problem", "nginx-lb.conf", "must stand in an http block"),
         ("file-problem", "nginx-lb.conf", "user-service-1:8081: Docker resolves no container"),
-        ("memory-above-machine", "machines.vm.memory", "of its 4G"),
+        ("memory-above-machine", "assume.yaml", "of its 4G"),
         ("time-limits-order", "user-service/application.yml", "30 s, nginx' proxy_read_timeout around it 10 s"),
         ("breaker-late", "place-service/application.yml", "needs 100 calls"),
         ("call-without-limit", "place-service/application.yml", "no TimeLimiter, no read timeout"),
@@ -169,6 +169,7 @@ def test_proofs_say_which_way_a_figure_moves(said, sound):
     _, out, _ = said(sound, *words)
     (ours,) = [one for one in json.loads(out)["findings"] if one["rule"] == "call-without-limit"]
     assert ours["proof"]["after"] < ours["proof"]["before"]
+    assert ours["proof"]["sentence"].startswith("60 s simulated; api hangs for 20 s of it. The mean")
     assert ours["proof"]["settings"] == ["services.front.endpoints.get.steps.ask.read_timeout=2s"]
 
 

@@ -122,7 +122,7 @@ CASES: list[tuple[str, tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]] 
      ("gateway.circuit_breakers={all: {status_codes: [500]}}",), "gateway.circuit_breakers.all", ("500",)),
     ("time-limits-order", ("services.shop.pools.main.connection_timeout=30s", f"{UPSTREAM}.read_timeout=10s"),
      ("services.shop.pools.main.connection_timeout=10s", f"{UPSTREAM}.read_timeout=10s"),
-     "services.shop.pools.main.connection_timeout", ("30 s", "10 s", "20 s longer", "e.g. 5 s")),
+     "services.shop.pools.main.connection_timeout", ("30 s", "10 s", "20 s longer", "connection-timeout: 5000")),
     ("time-limits-order", (f"{ASK}.read_timeout=5s", f"{ASK}.time_limiter={{limit: 3s}}"),
      (f"{ASK}.read_timeout=2s", f"{ASK}.time_limiter={{limit: 3s}}"), f"{ASK}.read_timeout", ("5 s", "3 s")),
     ("call-without-limit", (f"{ASK}.read_timeout=null",),

@@ -25,6 +25,11 @@ def no_time_to_live(subject: Subject) -> Iterator[Finding]:
             path = ("caches", name, "classes", class_name, "ttl")
             if not any(step.cache == name and step.data_class == class_name for _, _, step in subject.cache_steps()):
                 continue  # nobody stores anything in it
+            service = _without_names(subject, name, class_name)
+            what = (
+                f"{service} names no cache: whatever it keeps in {name} has no time to live (Spring's default)"
+                if service else f"{class_name} in {name} has no time to live (Spring's default)"
+            )  # fmt: skip
             bound = (
                 f"maxmemory {shown_bytes(cache.maxmemory)} bounds it" if cache.maxmemory
                 else "it grows with every key, and Redis has no maxmemory"
@@ -32,11 +37,22 @@ def no_time_to_live(subject: Subject) -> Iterator[Finding]:
                 else f"it grows to {shown_bytes(whole)} ({one.keys} keys), and Redis has no maxmemory"
             )  # fmt: skip
             yield Finding(
-                "cache-without-ttl", Severity.WARNING, subject.where(*path), subject.path(*path),
-                f"{class_name} in {name} has no time to live (Spring's default)",
+                "cache-without-ttl", Severity.WARNING,
+                (_where_redis_is_named(subject, service) if service else "") or subject.where(*path),
+                subject.path(*path), what,
                 f"What is cached once is served for ever, changes behind the cache's back included; {bound}.",
-                "Set spring.cache.redis.time-to-live, or entryTtl for this cache, e.g. 300s.",
+                "spring.cache.redis.time-to-live: 300s, or entryTtl for this cache in the RedisCacheManager.",
             )  # fmt: skip
+
+
+def _without_names(subject: Subject, cache: str, class_name: str) -> str:
+    """The service that a class of data was made up for: its files name no cache. Empty where somebody named it."""
+    if subject.deployment is None or class_name not in subject.deployment.springs:
+        return ""
+    is_assumed = subject.is_assumed("caches", cache, "classes", class_name, "keys")
+    reading = subject.deployment.springs[class_name]
+    is_named = reading.redis is not None and class_name in reading.redis.caches
+    return class_name if is_assumed and not is_named else ""
 
 
 def sync_without_lock(subject: Subject) -> Iterator[Finding]:
@@ -100,7 +116,7 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
             continue
         path = ("caches", cache_name, "client", "command_timeout")
         yield Finding(
-            "limiter-waits-for-redis", Severity.ERROR, _where_redis_is_named(subject) or subject.where(*path),
+            "limiter-waits-for-redis", Severity.ERROR, _where_redis_is_named(subject, "") or subject.where(*path),
             subject.path(*path),
             f"the limiter {name} waits for {cache_name} for up to {client.command_timeout:g} s",
             f"It lets requests pass when Redis fails, but only after {client.command_timeout:g} s: a Redis that "
@@ -113,13 +129,16 @@ def limiter_waits_for_redis(subject: Subject) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _where_redis_is_named(subject: Subject) -> str:
-    """In the gateway's own file: the time limit belongs beside it."""
-    for unit in subject.deployment.of_role("gateway") if subject.deployment is not None else ():
-        reading = subject.deployment.springs.get(unit.name) if subject.deployment is not None else None
+def _where_redis_is_named(subject: Subject, service: str) -> str:
+    """In an application's own file (empty: the gateway's): what concerns the connection belongs beside it."""
+    deployment = subject.deployment
+    if deployment is None:
+        return ""
+    for name in [service] if service else [unit.name for unit in deployment.of_role("gateway")]:
+        reading = deployment.springs.get(name)
         for key in ("spring.data.redis", "spring.redis") if reading is not None else ():
-            for name in ("timeout", "host", "url"):
-                said = reading.properties.get(f"{key}.{name}") if reading is not None else None
+            for last in ("timeout", "host", "url"):
+                said = reading.properties.get(f"{key}.{last}") if reading is not None else None
                 if said is not None:
                     return str(said.where)
     return ""

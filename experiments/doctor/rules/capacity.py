@@ -13,6 +13,8 @@ from models.replica import TomcatSpec
 from models.service import DatabaseStepSpec, ServiceSpec, TransactionStepSpec, walk
 from models.system import containers
 
+_ROOM = 1.5
+"""A heap is so many times what stays in it for good, or collections come one after the other (assumed)."""
 FAR_ABOVE = 10
 """Threads for each connection: beyond that nearly all of them can only wait (assumed)."""
 
@@ -137,10 +139,32 @@ def memory_above_machine(subject: Subject) -> Iterator[Finding]:
             f"{' (assumed)' if is_guess else ''}",
             f"The largest: {shown} (memory limits; without one, the largest heap, stacks, metaspace and the rest). "
             "When they grow to that, the kernel kills the largest process.",
-            "Give the JVMs smaller heaps (-Xmx, or limits with MaxRAMPercentage), or the machine more memory.",
+            _smaller(subject, name, machine.memory - whole, whole),
             Proof((f"{subject.path(*path)}={-(-whole >> 20)}M",), f"/machines/machines.{name}/oom_kills",
                   "processes killed for memory", "down"),
         )  # fmt: skip
+
+
+def _smaller(subject: Subject, machine: str, missing: int, whole: int) -> str:
+    """What fits: the heap that is left for each JVM without a limit, if it holds what stays in it for good."""
+    heaps = [
+        (getattr(one, "replicas", 1), _heap(subject, one), one.jvm.live_set)  # type: ignore[attr-defined]
+        for _, one in containers(subject.spec)
+        if one.machine == machine and one.limits.memory is None and _heap(subject, one)
+    ]  # fmt: skip
+    number = sum(replicas for replicas, _, _ in heaps)
+    more = f"the machine {shown_bytes(whole)}"
+    if not number:
+        return f"Lower limits, or give {more}."
+    each = (sum(replicas * heap for replicas, heap, _ in heaps) + missing) // number >> 24 << 24
+    least = round(_ROOM * max(live for _, _, live in heaps))
+    if each < least:
+        tight = whole - sum(replicas * heap for replicas, heap, _ in heaps) + number * least
+        return (
+            f"Smaller heaps alone do not do: with -Xmx{least >> 20}m, the least that holds what stays in them, for "
+            f"each of the {number} JVMs without a limit it is still {shown_bytes(tight)}. Fewer replicas, or {more}."
+        )
+    return f"-Xmx{each >> 20}m for each of the {number} JVMs without a limit (JAVA_TOOL_OPTIONS), or {more}."
 
 
 def heap_above_limit(subject: Subject) -> Iterator[Finding]:
@@ -209,7 +233,7 @@ def small_quota_and_g1(subject: Subject) -> Iterator[Finding]:
             "period of 100 ms.",
             "Give it 2 CPUs (G1 takes 1792M of memory, too), or say -XX:+UseSerialGC so that it is meant.",
             Proof(
-                (f"{subject.path(*path)}=2",), "/latency_ms/all/p99", "the 99th percentile of response times, ms",
+                (f"{subject.path(*path)}=2",), "/latency_ms/all/p95", "the 95th percentile of response times, ms",
                 "down",
             ),
         )  # fmt: skip

@@ -153,9 +153,12 @@ def anonymous_without_key(subject: Subject) -> Iterator[Finding]:
         return
     path = ("gateway", "key_resolver", "on_missing")
     status = 500 if resolver.on_missing == "error" else 403
+    limit = next(name for name, limiter in gateway.rate_limits.items() if getattr(limiter, "key", "") == "user")
+    is_said = path in subject.places or subject.deployment is None
+    where = subject.where(*path) if is_said else subject.where("gateway", "rate_limits", limit, "key")
     yield Finding(
         "no-key-no-service", Severity.ERROR if status == 500 else Severity.WARNING,
-        subject.where(*path), subject.path(*path),
+        where, subject.path(*path),
         f"who comes without a key is answered with {status}",
         f"That is {100 * resolver.anonymous_share:.3g} % of the users here: not limited, but turned away.",
         "A key that everybody has, such as the address, or deny-empty-key: false.",

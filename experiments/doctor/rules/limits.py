@@ -67,9 +67,10 @@ def minute_beside_second(subject: Subject) -> Iterator[Finding]:
             continue
         tight, loose = (first_name, second_name) if per_second(first) == slow else (second_name, first_name)
         path = ("gateway", "rate_limits", loose)
+        other = subject.where("gateway", "rate_limits", tight)
         yield Finding(
             "limits-contradict", Severity.ERROR, subject.where(*path), subject.path(*path),
-            f"{loose} lets {fast:g} requests a second through, {tight} {slow * 60:g} a minute: "
+            f"{loose} lets {fast:g} requests a second through, {tight} {slow * 60:g} a minute ({other}): "
             f"the same number, {MINUTE_AND_SECOND:g} times apart",
             f"Both count the same callers (per {getattr(first, 'key', '')}), so {tight} decides and {loose} never "
             "refuses anybody. One of them was meant per the other's time.",

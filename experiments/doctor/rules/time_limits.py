@@ -125,9 +125,24 @@ def wrong_order(subject: Subject) -> Iterator[Finding]:
             f"({subject.where(*outside.path)})",
             f"After {shown_s(outside.seconds)} nobody waits for the answer any more; the thread inside is held for up "
             f"to {shown_s(inside.seconds - outside.seconds)} longer, and what it then does is done for nobody.",
-            f"Set it below {shown_s(outside.seconds)}, e.g. {shown_s(better_s)}.",
+            f"Set it below {shown_s(outside.seconds)}, e.g. {_as_written(inside.path, better_s)}.",
             _for_nobody(subject, inside.path, f"{subject.path(*inside.path)}={better_s:g}s"),
         )  # fmt: skip
+
+
+def _as_written(path: tuple[str, ...], seconds: float) -> str:
+    """The setting, as it stands in a file."""
+    if path[0] == "caches":
+        return f"spring.data.redis.timeout: {_spring(seconds)} (spring.redis.timeout before Spring Boot 3)"
+    if "pools" in path:
+        return f"spring.datasource.hikari.connection-timeout: {max(250, round(seconds * 1000))}"
+    if path[-1] == "limit":
+        return f"resilience4j.timelimiter.instances.<name>.timeout-duration: {_spring(seconds)}"
+    return f"a read timeout of {shown_s(seconds)}"
+
+
+def _spring(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
 
 
 def _for_nobody(subject: Subject, path: tuple[str, ...], setting: str) -> Proof | None:
@@ -158,8 +173,8 @@ def no_limit_on_a_call(subject: Subject) -> Iterator[Finding]:
             f"A {step.service} that hangs keeps every caller's thread for ever. {held}".rstrip(),
             "Give the HTTP client a connect and a read timeout, such as 2 s.",
             Proof(
-                (f"{subject.path(*path)}.read_timeout=2s",), "/goodput_per_s", "good answers a second", "up",
-                *hangs(f"services.{step.service}"),
+                (f"{subject.path(*path)}.read_timeout=2s",), "/latency_ms/all/mean",
+                "the mean response time, ms", "down", *hangs(f"services.{step.service}"),
             ),
         )  # fmt: skip
 
