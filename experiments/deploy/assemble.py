@@ -128,7 +128,11 @@ def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> Non
             if fact.path[0] == "limits":
                 draft.take(fact, at)
             elif fact.place is not None and fact.source == "file":
-                deployment.ledger.withdraw(fact.place, names, why)
+                is_more = fact.path == ("replicas",) and fact.value != 1
+                deployment.ledger.withdraw(fact.place, names, "" if is_more else why)
+                if is_more:
+                    what = f"{fact.value} replicas of a resident are not modelled: the memory of one is taken"
+                    deployment.ledger.problem(fact.place, f"{unit.name}: {what}.")
         return
     draft.put((*at, "machine"), machine, assumed("Everything runs on one machine."))
     if unit.role == "service":
@@ -149,8 +153,10 @@ def _unit(draft: Draft, unit: Unit, machine: str, deployment: Deployment) -> Non
         if _fits(draft, (*at, *fact.path)):
             draft.take(fact, at)
         elif fact.source == "file" and fact.place is not None:
-            without_place.setdefault(fact.path[0], fact.place)
-            deployment.ledger.withdraw(fact.place, names)
+            is_one = fact.path == ("replicas",) and fact.value == 1
+            deployment.ledger.withdraw(fact.place, names, "one, as in the scenario" if is_one else "")
+            if not is_one:
+                without_place.setdefault(fact.path[0], fact.place)
     for name, place in without_place.items():
         role = unit.role.replace("_", " ")
         deployment.ledger.problem(place, f"{name} of {unit.name}: not modelled for a {role}.")

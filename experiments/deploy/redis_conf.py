@@ -247,6 +247,8 @@ def _modelled(at: tuple[str, ...], line: _Line, ledger: Ledger) -> Fact | None:
         return Fact(path, value, "file", word.place, note, write if word.is_exact else None)
 
     try:
+        if len(line.words) > 1:  # a comment behind it is words to Redis
+            raise ValueError("must have one value")
         if line.name == "maxmemory":
             return fact(format_size(memory(word.text)), partial(write_memory, word.text))
         if line.name == "maxmemory-policy":
@@ -257,7 +259,7 @@ def _modelled(at: tuple[str, ...], line: _Line, ledger: Ledger) -> Fact | None:
             raise ValueError("must be a whole number above 0")
         return fact(int(word.text), _write_whole)
     except ValueError as error:
-        ledger.problem(word.place, f"{line.name}: {error}, got '{word.text}'. Redis would not start.")
+        ledger.problem(word.place, f"{line.name}: {error}, got '{line.setting.text[:60]}'. Redis would not start.")
         return None
 
 

@@ -217,3 +217,13 @@ def test_mysql_says_what_is_taken_over_and_what_is_not(tmp_path: Path) -> None:
         ("base", "max_connections"),
         ("base", "wait_timeout"),
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["maxmemory 100mb # few", "maxmemory 1.5gb", "maxmemory -1", "maxmemory-samples 0", "maxmemory-policy lru"]
+)
+def test_what_redis_refuses(line: str, tmp_path: Path) -> None:
+    (tmp_path / "redis.conf").write_text(f"{line}\n")
+    ledger = Ledger()
+    assert not read_redis("cache", ledger, folder=Folder(tmp_path), file="redis.conf")
+    assert "Redis would not start" in str(ledger.problems) and len(ledger.unmodelled()) == 1
