@@ -73,6 +73,9 @@ CASES: list[tuple[str, tuple[str, ...], str, float]] = [
     # rule, settings that it fires on, how the figure is called, the least factor between the two runs
     ("limiter-off", (f"gateway.rate_limits={{one: {redis(3, None)}}}",), "requests refused", 100),
     ("limits-contradict", (f"gateway.rate_limits={{one: {TIGHT}, two: {redis(100, 200)}}}",), "requests refused", 100),
+    ("limits-contradict", (
+        f"gateway.rate_limits={{one: {TIGHT}, two: {redis(100, 200)}}}",
+        "gateway.rate_limits.three={kind: bucket4j_greedy, key: ip, refill: 200/60s}"), "requests refused", 100),
     ("limiter-waits-for-redis", (f"gateway.rate_limits={{one: {redis(10, 20)}}}",
                                  "caches.redis.client.command_timeout=60s"), "good answers a second", 1.2),
     ("limiter-off-when-full", (f"gateway.rate_limits={{one: {redis(10, 20)}}}", "caches.redis.maxmemory=1M",

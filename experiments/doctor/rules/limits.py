@@ -76,8 +76,19 @@ def minute_beside_second(subject: Subject) -> Iterator[Finding]:
             "refuses anybody. One of them was meant per the other's time.",
             f"Keep the one that is meant and remove the other. RedisRateLimiter counts per second: {slow * 60:g} a "
             f"minute is replenishRate {slow * 60:g}, burstCapacity {slow * 3600:g}, requestedTokens 60.",
-            Proof((f"gateway.rate_limits.{subject.path(tight)}=null",), *_REFUSED, "down", *hasty(8.0 * slow)),
+            _decides(subject, tight, loose, slow),
         )  # fmt: skip
+
+
+def _decides(subject: Subject, tight: str, loose: str, slow: float) -> Proof:
+    """Without the tight one nobody is refused, where only these two stand."""
+    alone = tuple(
+        f"gateway.rate_limits.{subject.path(name)}=null" for name, _ in limiters(subject) if name not in (tight, loose)
+    )  # fmt: skip
+    settings, words = hasty(8.0 * slow)
+    words += f", and {tight} and {loose} are the only limits" if alone else ""
+    change = (f"gateway.rate_limits.{subject.path(tight)}=null",)
+    return Proof(change, *_REFUSED, "down", (*settings, *alone), words)
 
 
 def no_limits(subject: Subject) -> Iterator[Finding]:
