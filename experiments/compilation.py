@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ def sources(root: Path = ROOT) -> list[Path]:
     return sorted(source.relative_to(root) for source in found)
 
 
-def compile_all(workers: int) -> int:
-    """Compile everything in place. Returns how many modules there were."""
+def compile_all(workers: int, kept: Path | None = None) -> int:
+    """Compile everything in place. Returns how many modules there were.
+
+    `kept`: a folder for C files, so that next time only what has changed is translated and compiled.
+    """
     from Cython.Build import cythonize as untyped
     from setuptools import Extension
     from setuptools.dist import Distribution
@@ -46,7 +50,7 @@ def compile_all(workers: int) -> int:
     before = Path.cwd()
     os.chdir(ROOT)
     try:
-        with tempfile.TemporaryDirectory() as c_files:
+        with tempfile.TemporaryDirectory() if kept is None else nullcontext(str(kept)) as c_files:
             extensions: list[Any] = cythonize(
                 [
                     Extension(".".join(name.with_suffix("").parts), [str(name)], extra_compile_args=C_FLAGS)
@@ -94,6 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.compilation", description=__doc__.partition("\n")[0])
     parser.add_argument("--remove", action="store_true", help="remove what was compiled")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="compilations at a time")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the C files there, and compile what has changed")
     options = parser.parse_args()
     if options.remove:
         remove()
@@ -106,7 +111,9 @@ def main() -> int:
         _say("compile: must have Cython, got none. Install it: pip install 'cython>=3.1' setuptools")
         return 2
     _say(f"Compiling {len(sources())} modules; that takes a minute or two ...")
-    number = compile_all(options.workers)
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    number = compile_all(options.workers, options.keep and options.keep.resolve())
     _say(f"Compiled {number} modules. windtunnel --version says which run.")
     return 0
 

@@ -187,24 +187,27 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
-def bars(speed: dict[str, Any]) -> list[str]:
-    """What has been promised, and whether it holds in this run."""
+def bars(speed: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is aimed at, and what came out in this run."""
     rows = {entry["label"]: entry for entry in speed["models"]["reference"]}
     asked = [("kernel", "times_plain", 6.0, "the kernel alone"), ("scenario", "times_plain", 3.0, "the scenario, pure"),
              ("scenario, compiled", "times_plain", 10.0, "the scenario, compiled")]  # fmt: skip
-    lines = ["", "Bars on the reference model:"]
-    for label, key, least, name in asked:
-        if label in rows:
-            lines.append(bar(f"{name}: at least {least:g} x plain SimPy", rows[label][key], least))
+    found = [
+        {"text": f"{name}: at least {least:g} x plain SimPy", "value": rows[label][key], "least": least}
+        for label, key, least, name in asked
+        if label in rows
+    ]
     for peer in ("asyncflow", "happysim", "ciw"):
         for key, least, name in (("scenario_is", 8.0, "pure"), ("compiled_is", 20.0, "compiled")):
             if peer in rows and rows[peer][key] is not None:
-                lines.append(bar(f"the scenario, {name}: at least {least:g} x {peer}", rows[peer][key], least))
-    return lines
+                text = f"the scenario, {name}: at least {least:g} x {peer}"
+                found.append({"text": text, "value": rows[peer][key], "least": least})
+    return found
 
 
-def bar(text: str, value: float, least: float) -> str:
-    return f"  {'reached' if value >= least else 'MISSED':8} {text}: {value:.2f}"
+def bar(found: dict[str, Any]) -> str:
+    verdict = "reached" if found["value"] >= found["least"] else "MISSED"
+    return f"  {verdict:8} {found['text']}: {found['value']:.2f}"
 
 
 def processor_kind() -> str:
@@ -219,7 +222,7 @@ def main() -> int:
     parser.add_argument("--models", default="", metavar="NAMES", help=f"some of {','.join(TITLES)} (default: all)")
     parser.add_argument("--no-peers", action="store_true", help="without the other simulators")
     parser.add_argument("--no-compiled", action="store_true", help="without compiling, and measuring that")
-    parser.add_argument("--docs", action="store_true", help="also measure scaling and start, write docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="also measure start and scaling, write docs/performance.md")
     options = parser.parse_args()
     requests, rounds = (5_000, 3) if options.quick else (options.requests, options.rounds)
     chosen = options.models.split(",") if options.models else list(TITLES)[: 2 if options.quick else None]
@@ -247,13 +250,17 @@ def main() -> int:
         print("\n".join(show(model, rows)), flush=True)
     if "reference" in speed["models"]:
         speed["bars"] = bars(speed)
-        print("\n".join(speed["bars"]))
+        print("\n".join(["", "Bars on the reference model:", *map(bar, speed["bars"])]))
     if options.docs:
         from page import write_page
         from scaling import measure_scaling
+        from start import measure_start
 
         MEASURED.mkdir(exist_ok=True)
         (MEASURED / "speed.json").write_text(json.dumps(speed, indent=1) + "\n")
+        write_page()  # what takes long is written before what follows it
+        measure_start(3, compiled)
+        write_page()
         measure_scaling(3)
         write_page()
     wrong = [entry["label"] for entry in speed["models"].get("mm2", []) if not entry["wait_is_right"]]

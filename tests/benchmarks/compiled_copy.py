@@ -39,7 +39,7 @@ def prepare() -> Compiled:
     bring_up_to_date()
     if not is_compiled(made):
         print(f"Compiling a copy in {FOLDER.relative_to(PROJECT)}; that takes some minutes ...", file=sys.stderr)
-        command = [sys.executable, "-m", "experiments.compilation"]
+        command = [sys.executable, "-m", "experiments.compilation", "--keep", str(FOLDER / "c-files")]
         done = subprocess.run(
             command, cwd=FOLDER, env=variables(made), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             check=False,

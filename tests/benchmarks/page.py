@@ -63,7 +63,8 @@ def table_of(model: str, rows: list[dict[str, Any]], built: bool) -> list[str]:
 
 def speed_section(speed: dict[str, Any]) -> list[str]:
     lines = [f"{speed['machine']}; Python {speed['python']}, SimPy {speed['simpy']}, numpy {speed['numpy']}; "
-             f"medians of {speed['rounds']} rounds; compiled modules {'built' if speed['built'] else 'not built'}.",
+             f"medians of {speed['rounds']} rounds."
+             + ("" if speed["built"] else f" Nothing compiled was measured: {speed.get('why_not', 'not built')}."),
              "", HOW]  # fmt: skip
     for model, rows in speed["models"].items():
         lines += [f"## {TITLES.get(model, model)}", "", f"{rows[0]['requests']:,} requests a run.", ""]
@@ -77,15 +78,63 @@ def speed_section(speed: dict[str, Any]) -> list[str]:
     return lines
 
 
+def bars_section(speed: dict[str, Any], memory: list[dict[str, Any]] | None) -> list[str]:
+    """What is aimed at and what is reached, in so many words."""
+    found = [each for each in speed.get("bars", ()) if isinstance(each, dict)]
+    rows = [(each["text"], each["value"], each["value"] >= each["least"]) for each in found]
+    if memory and memory[-1]["requests"] > 9_000_000:
+        grown = memory[-1]["peak_mib"] / memory[0]["peak_mib"]
+        text = "peak memory of ten million requests: at most 1.2 x that of one hundred thousand"
+        rows.append((text, grown, grown <= 1.2))
+    if not rows:
+        return []
+    lines = ["## What is aimed at", "", "On the reference model, in this run.", "", "| aim | measured | |"]
+    lines += ["| --- | ---: | --- |"]
+    lines += [f"| {text} | {value:.2f} | {'reached' if is_met else '**missed**'} |" for text, value, is_met in rows]
+    return [*lines, ""]
+
+
+def start_section(start: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Until the first figures", "",
+        "`windtunnel run maltan/early --replications 2`, from the start of the process: what the clock says, what CPU "
+        "time the main process took, how many modules it had loaded by then. The first figures are those of the pilot "
+        "run for the warm-up while it goes on, said to be so; meanwhile worker processes start. A test counts the "
+        "modules (tests/unit/test_start.py).", "",
+        "| | " + " | ".join(f"{label}: s | s CPU" for label in start) + " | modules |",
+        "| --- |" + " ---: |" * (2 * len(start) + 1),
+    ]  # fmt: skip
+    some = next(iter(start.values()))
+    for step, found in some["run"].items():
+        name = "`windtunnel --help`" if step == "help" else step
+        seen = [each["run"][step] for each in start.values()]
+        times = " | ".join(f"{each['wall_s']:.2f} | {each['cpu_s']:.2f}" for each in seen)
+        lines.append(f"| {name} | {times} | {found['modules']:,.0f} |")
+    lines += [
+        "", "What every further replication costs before its first event (building the system and its streams), and "
+        "what a worker process needs until it could take the first one, in ms of CPU:", "",
+        "| | " + " | ".join(start) + " |", "| --- |" + " ---: |" * len(start),
+    ]  # fmt: skip
+    for name in some["build_ms"]:
+        cells = " | ".join(f"{each['build_ms'][name]:.1f}" for each in start.values())
+        lines.append(f"| a replication of {name} | {cells} |")
+    cells = " | ".join(f"{1000 * each['worker']['cpu_s']:.0f}" for each in start.values())
+    return [*lines, f"| a worker, once | {cells} |", ""]
+
+
 def scaling_section(scaling: dict[str, Any]) -> list[str]:
     lines = [
         "## What the cost grows with", "",
         "One thing grows at a time (pure Python). A request should cost the same however many there are of anything "
         "else: flat lines. Calls are counted, not timed. The exponent is that of the calls of a request between the "
-        "two largest sizes: 0 is flat, 1 would be proportional. What grows with replicas, services and idle time is "
-        "the recording: every instrument is read once for each bin of the time series (sim/recorder/sampler.py), at "
-        "most some 600 times a run, however many requests there are; the balancer looks at every replica. With very "
-        "many users at rest few requests share a block of draws, so that more is drawn than is used at first.", "",
+        "two largest sizes: 0 is flat, 1 would be proportional.", "",
+        "What replicas and services still cost in CPU time: for each bin of the time series, at most some 600 times a "
+        "run however many requests there are, the area of every instrument is computed (some 0.3 us each, without a "
+        "call; the accounts of a container that rested are not read). And the balancer looks at every server for every "
+        "request, as nginx does, in one loop without calls: smooth weighted round robin raises the weight of all of "
+        "them with every choice, and least_conn does so with all that have the fewest connections, which while "
+        "few are busy is nearly all of them; a heap would have to touch the same ones to choose as nginx does. With "
+        "very many users at rest few requests share a block of draws, so that more is drawn than is used at first.", "",
         "![cost of a request against size](images/scaling.svg)", "",
         "| what grows | from, to | us a request | calls a request | exponent | build and start, ms |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
@@ -153,10 +202,12 @@ def short(size: float) -> str:
 
 
 def write_page() -> None:
-    speed, scaling, memory = read("speed"), read("scaling"), read("memory")
+    speed, scaling, memory, start = read("speed"), read("scaling"), read("memory"), read("start")
     lines = [TOP]
     if speed:
-        lines += speed_section(speed)
+        lines += [*bars_section(speed, memory), *speed_section(speed)]
+    if start:
+        lines += ["", *start_section(start)]
     if scaling:
         (DOCS / "images").mkdir(exist_ok=True)
         (DOCS / "images" / "scaling.svg").write_text(plot(scaling))
