@@ -85,7 +85,7 @@ def _decides(subject: Subject, tight: str, loose: str, slow: float) -> Proof:
     alone = tuple(
         f"gateway.rate_limits.{subject.path(name)}=null" for name, _ in limiters(subject) if name not in (tight, loose)
     )  # fmt: skip
-    settings, words = hasty(8.0 * slow)
+    settings, words = hasty(8.0 * slow, 5)  # some may come without a key
     words += f", and {tight} and {loose} are the only limits" if alone else ""
     change = (f"gateway.rate_limits.{subject.path(tight)}=null",)
     return Proof(change, *_REFUSED, "down", (*settings, *alone), words)
