@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Final, Protocol
 
 import numpy as np
@@ -52,12 +53,16 @@ class Renewal:
             raise ValueError(f"gap must be 1 ns or more on average, got {self.gap.mean:g} s")
 
     def instants(self, streams: Streams, purpose: str) -> Iterator[float]:
-        gaps = streams.draws(f"{purpose}.gap", self.gap)
-        steps = ordinal = 0
-        while True:
-            steps += int(gaps.at(ordinal) * _STEPS_PER_S)
-            ordinal += 1
-            yield steps * DURATION_STEP_S
+        return chain.from_iterable(_added(streams.draws(f"{purpose}.gap", self.gap)))
+
+
+def _added(gaps: Draws) -> Iterator[list[float]]:
+    """The instants at the ends of gaps, so many at a time."""
+    steps = 0
+    for some in gaps.in_order():
+        ends = list(accumulate(map(int, (some * _STEPS_PER_S).tolist()), initial=steps))
+        steps = ends[-1]
+        yield [end * DURATION_STEP_S for end in ends[1:]]
 
 
 @dataclass(frozen=True)

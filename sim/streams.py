@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import repeat
 from typing import Final, Self, TypeVar
 
 import numpy as np
@@ -325,6 +326,9 @@ class _ConstantDraws(Draws):
     def at(self, identity: int, lane: int = 0) -> float:
         return self._value
 
+    def in_order(self) -> Iterator[_Uniforms]:
+        return repeat(np.full(self._layout.block, self._value))
+
 
 class Choices(_Keyed):
     """Indices, by identity and lane."""
@@ -351,6 +355,9 @@ class _ConstantChoices(Choices):
 
     def at(self, identity: int, lane: int = 0) -> int:
         return self._value
+
+    def in_order(self) -> Iterator[_Uniforms]:
+        return repeat(np.full(self._layout.block, float(self._value)))
 
 
 _AnyKeyed = TypeVar("_AnyKeyed", Draws, Choices)

@@ -64,13 +64,13 @@ def build_workload(
         workload = kind(context, spec, choose, send, steps_wanted)
     elif spec.open is not None:
         times = arrivals(spec).instants(context.streams, f"{context.path}.open")
-        make = requests(context, spec, choose, spec.open.users, steps_wanted)
-        workload = OpenArrivals(context, times, make, send)
+        drawn = requests(context, spec, times, choose, spec.open.users, steps_wanted)
+        workload = OpenArrivals(context, drawn, send)
     else:
         if trace is None:
             raise SimulationError("the traffic is a trace, but no trace was handed in")
         recording = Recording(context, spec, trace, choose, steps_wanted)
-        workload = OpenArrivals(context, recording.instants(), recording.make, send)
+        workload = OpenArrivals(context, recording.requests(), send)
     return Announced(context, workload, spec.surges) if spec.surges else workload
 
 

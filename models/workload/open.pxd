@@ -1,1 +1,8 @@
 from models.request cimport Request
+from sim.environment cimport Schedule
+from sim.streams cimport Choices, Draws
+
+
+cdef class OpenArrivals:
+    cdef public Schedule _env
+    cdef public object _on_over, _requests, _send

@@ -1,8 +1,12 @@
+# cython: annotation_typing=True
 """Open arrivals and recorded traces: requests that come whatever happens to the earlier ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
+
+import numpy as np
 
 from models.request import Request
 from models.spec import Context
@@ -12,8 +16,8 @@ from models.workload.spec import WorkloadSpec
 from sim.arrivals import Arrivals, Constant, Poisson, Segment
 from sim.arrivals import Trace as Recorded
 from sim.curves import Following, scaled, surged
-from sim.environment import Activity, Environment
-from sim.streams import Choices, Streams
+from sim.environment import Activity
+from sim.streams import Choices, Draws, Streams
 
 
 def _nothing() -> None:
@@ -21,14 +25,13 @@ def _nothing() -> None:
 
 
 class OpenArrivals:
-    """Requests that come by themselves: one process walks through the instants and starts one process a request."""
+    """Requests that come by themselves: one process walks through them and starts one process each."""
 
-    def __init__(
-        self, context: Context, times: Iterator[float], make: Callable[[int, float], Request], send: Send
-    ) -> None:
-        self._env: Environment = context.env
-        self._times = times
-        self._make = make
+    __slots__ = ("_env", "_on_over", "_requests", "_send")
+
+    def __init__(self, context: Context, requests: Iterator[Request], send: Send) -> None:
+        self._env = context.env
+        self._requests = requests
         self._send = send
         self._on_over = _nothing
 
@@ -40,28 +43,30 @@ class OpenArrivals:
         """Nobody waits for it before the next request comes."""
 
     def _arrive(self) -> Activity:
-        env, make, send, start_now = self._env, self._make, self._send, self._env.start_now
-        for ordinal, time_s in enumerate(self._times):
-            yield time_s - env.now if time_s > env.now else 0.0
-            start_now(send(make(ordinal, time_s)))
+        request: Request
+        for request in self._requests:
+            wait_s: float = request.arrived_at_s - self._env.now
+            yield wait_s if wait_s > 0.0 else 0.0
+            self._env.start_now(self._send(request))
         self._on_over()
 
 
 def requests(
-    context: Context, spec: WorkloadSpec, choose: Choices, users: int, steps_wanted: bool
-) -> Callable[[int, float], Request]:
-    """Make the requests of open arrivals: the user behind each is drawn."""
-    draw_user = context.streams.uniforms(f"{context.path}.open.user")
-    users_per_ip = spec.users_per_ip
-
-    def make(ordinal: int, now_s: float) -> Request:
-        user = int(draw_user.at(ordinal) * users)
-        request = Request(ordinal, ordinal, choose.at(ordinal), user, user // users_per_ip, now_s)
+    context: Context, spec: WorkloadSpec, times: Iterator[float], choose: Choices, users: int, steps_wanted: bool
+) -> Iterator[Request]:
+    """The requests of open arrivals: the user behind each is drawn."""
+    who = whole(context.streams.uniforms(f"{context.path}.open.user"), users)
+    users_per_ip: int = spec.users_per_ip
+    for ordinal, (now_s, endpoint, user) in enumerate(zip(times, whole(choose), who, strict=False)):
+        request = Request(ordinal, ordinal, endpoint, user, user // users_per_ip, now_s)
         if steps_wanted:
             request.steps_s = {}
-        return request
+        yield request
 
-    return make
+
+def whole(draws: Draws | Choices, times: int = 1) -> Iterator[int]:
+    """The values of identities 0, 1, 2, ..., so many times, as whole numbers."""
+    return chain.from_iterable((values * times).astype(np.int64).tolist() for values in draws.in_order())
 
 
 class Recording:
@@ -89,6 +94,11 @@ class Recording:
             self._look_at(block)
             yield from Recorded(block.t_s / self._speed).instants(streams, purpose)
             self._first += len(block.t_s)
+
+    def requests(self) -> Iterator[Request]:
+        """The requests of the trace."""
+        for ordinal, now_s in enumerate(self.instants()):
+            yield self.make(ordinal, now_s)
 
     def _look_at(self, block: TraceBlock) -> None:
         columns = (block.endpoint, block.user, block.ip, block.key)
