@@ -30,7 +30,7 @@ def health(instruments: InstrumentFigures, spec: SystemSpec) -> Tree:
         for path in containers(spec, f"services.{name}") if service.health is not None else ():
             at = f"{path}.health"
             failures = 0
-            for probe in (at, f"{at}.liveness", f"{at}.readiness"):
+            for probe in (at, f"{at}.liveness", f"{at}.readiness", f"{at}.startup"):
                 failures += instruments.counts.get(f"{probe}.failures", 0)
             tree[path] = {"failures": failures, "unhealthy": instruments.counts[f"{at}.unhealthy"]}
     return tree

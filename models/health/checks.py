@@ -120,8 +120,8 @@ class _Probing:
 class Checker:
     """The health checks of one replica."""
 
-    __slots__ = ("_context", "_env", "_is_starting", "_probings", "_replica", "_shutdown", "_spec", "_streaks",
-                 "_unhealthy", "on_ready")  # fmt: skip
+    __slots__ = ("_began_at_s", "_context", "_env", "_is_starting", "_probings", "_replica", "_shutdown", "_spec",
+                 "_startup", "_streaks", "_unhealthy", "on_ready")  # fmt: skip
 
     def __init__(
         self, context: Context, spec: DockerHealthSpec | KubernetesHealthSpec, shutdown: ShutdownSpec, service: str,
@@ -133,6 +133,9 @@ class Checker:
         self._shutdown = shutdown
         self._replica = replica
         self._probings: list[tuple[_Probing, float]] = []
+        self._startup: tuple[_Probing, float] | None = None
+        """What is asked from a start on until it has passed, before all others."""
+        self._began_at_s = 0.0
         self._streaks: dict[str, Streak] = {}
         self._is_starting = False
         self.on_ready: Callable[[], None] = _nothing
@@ -147,10 +150,13 @@ class Checker:
             self._kubernetes(spec, service)
         host = replica.host
         host.on_killed, host.on_up = _both(host.on_killed, self._gone), _both(host.on_up, self._up)
+        if self._startup is not None:
+            host.on_starting = _both(host.on_starting, self._starting)
 
     def _kubernetes(self, spec: KubernetesHealthSpec, service: str) -> None:
         kinds: list[tuple[str, ProbeSpec | None, Callable[[bool], None]]] = [
-            ("liveness", spec.liveness, self._live), ("readiness", spec.readiness, self._ready)
+            ("liveness", spec.liveness, self._live), ("readiness", spec.readiness, self._ready),
+            ("startup", spec.startup, self._has_started),
         ]  # fmt: skip
         for name, probe, tell in kinds:
             if probe is not None:
@@ -158,7 +164,10 @@ class Checker:
                 self._streaks[name] = Streak(probe.failure_threshold, probe.success_threshold, True)
                 first_s = at.streams.sequence(f"{at.path}.phase").next() * probe.period
                 probing = _Probing(at, self._replica, service, probe.period, probe.timeout, first_s, True, tell)
-                self._probings.append((probing, probe.initial_delay))
+                if name == "startup":
+                    self._startup = probing, probe.initial_delay
+                else:
+                    self._probings.append((probing, probe.initial_delay))
 
     # lives
 
@@ -169,23 +178,36 @@ class Checker:
 
     def desert(self) -> None:
         """Nobody is served and nobody will come: nobody asks."""
-        for probing, _ in self._probings:
+        for probing in self._all():
             probing.desert()
 
+    def _all(self) -> list[_Probing]:
+        return [probing for probing, _ in (*self._probings, *([self._startup] if self._startup else ()))]
+
     def _gone(self) -> None:
-        for probing, _ in self._probings:
+        for probing in self._all():
             probing.cease()
+
+    def _starting(self) -> None:
+        """Its process begins to start, and the startup probe with it."""
+        assert self._startup is not None
+        self._began_at_s = self._env.now
+        self._streaks["startup"].reset(True)
+        probing, delay_s = self._startup
+        probing.begin(delay_s)
 
     def _up(self) -> None:
         for name, streak in self._streaks.items():
-            streak.reset(name != "readiness")
-        if "readiness" in self._streaks:
+            if name != "startup":
+                streak.reset(name != "readiness")
+        if "readiness" in self._streaks or self._startup is not None:
             self._replica.host.is_listed = False
         self._is_starting = isinstance(self._spec, DockerHealthSpec) and self._spec.start_period > 0
         if self._is_starting:
             self._env.start(self._end_of_start(self._replica.host.deaths.total))
-        for probing, delay_s in self._probings:
-            probing.begin(delay_s)
+        if self._startup is None:
+            for probing, delay_s in self._probings:
+                probing.begin(delay_s)
 
     def _end_of_start(self, life: int) -> Activity:
         assert isinstance(self._spec, DockerHealthSpec)
@@ -222,6 +244,24 @@ class Checker:
                 self.on_ready()
             else:
                 self._unhealthy.add()
+
+    def _has_started(self, well: bool) -> None:
+        """The startup probe's answer: from the first good one on the others are asked."""
+        assert self._startup is not None
+        host = self._replica.host
+        if not well:
+            if self._streaks["startup"].answered(False):
+                self._unhealthy.add()
+                self._note("failed its startup probe")
+                self._env.start(self._restart())
+            return
+        self._startup[0].cease()
+        for probing, delay_s in self._probings:
+            probing.begin(max(0.0, self._began_at_s + delay_s - self._env.now))
+        if "readiness" not in self._streaks:
+            host.is_listed = not host.is_leaving
+            self._note("passed its startup probe")
+            self.on_ready()
 
     def _restart(self) -> Activity:
         yield from stop(self._env, self._replica, self._shutdown, "unhealthy")

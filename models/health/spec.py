@@ -77,17 +77,23 @@ class KubernetesHealthSpec(Spec):
     readiness: ProbeSpec | None = Field(
         default=None, description="Who fails it is not chosen by callers until it passes. Default: none."
     )
+    startup: ProbeSpec | None = Field(
+        default=None,
+        description="From a start on, until it has passed, the others are not asked and callers choose others; who "
+        "fails it is restarted. Default: none.",
+    )
     cpu: PositiveDuration = _PROBE_CPU
 
     @model_validator(mode="after")
     def _probes(self) -> KubernetesHealthSpec:
-        if self.liveness is None and self.readiness is None:
-            raise ValueError("must have liveness, readiness, or both. Add one, or remove the health check.")
-        if self.liveness is not None and self.liveness.success_threshold != 1:
-            raise ValueError(
-                f"liveness.success_threshold: must be 1, as Kubernetes demands, got {self.liveness.success_threshold}. "
-                "Leave it out."
-            )
+        if self.liveness is None and self.readiness is None and self.startup is None:
+            raise ValueError("must have liveness, readiness, startup, or several. Add one, or remove the health check.")
+        for name, probe in (("liveness", self.liveness), ("startup", self.startup)):
+            if probe is not None and probe.success_threshold != 1:
+                raise ValueError(
+                    f"{name}.success_threshold: must be 1, as Kubernetes demands, got {probe.success_threshold}. "
+                    "Leave it out."
+                )
         return self
 
 

@@ -14,7 +14,7 @@ cdef class Container:
     cdef public double speed
     cdef public long long _memory_limit_bytes, memory_bytes
     cdef public Machine _machine
-    cdef public object cpu, _closures, _down_for_s, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_up, path, run, spec
+    cdef public object cpu, _closures, _down_for_s, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_starting, on_up, path, run, spec
     @cython.locals(light=Light)
     cpdef enter(self)
     cpdef leave(self, light)

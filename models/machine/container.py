@@ -35,7 +35,6 @@ class Ground(Protocol):
     def use_memory(self, delta_bytes: int) -> None: ...
 
 
-
 class Container:
     """One container: its CPU, its memory, who is being served in it, and whether it is up."""
 
@@ -43,7 +42,7 @@ class Container:
         "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
         "_residents", "_restart_rule", "_restarting", "_slowdowns", "_started_at_s", "base_bytes", "cpu", "cpus",
         "deaths", "is_doomed", "is_leaving", "is_listed", "is_started", "is_up", "memory", "memory_bytes",
-        "on_killed", "on_start", "on_up", "path", "run", "spec", "speed",
+        "on_killed", "on_start", "on_starting", "on_up", "path", "run", "spec", "speed",
     )  # fmt: skip
 
     def __init__(self, machine: Ground, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
@@ -90,6 +89,8 @@ class Container:
         self._started_at_s = -inf
         self._restarting: Light | None = None
         self.on_killed: Callable[[], None] = _nothing
+        self.on_starting: Callable[[], None] = _nothing
+        """Called when its process begins to start, long before it is up."""
         self.on_start: Callable[[], Activity] | None = None
         """What else a restart has to do before the container is up again (a generator)."""
         machine.containers.append(self)
@@ -201,6 +202,7 @@ class Container:
             self._started_at_s = self._env.now
             self._is_running = True
             self.is_doomed = False
+            self.on_starting()
             try:
                 self.use_memory(self.base_bytes)
                 yield self.spec.start_wait

@@ -1318,6 +1318,9 @@ DISRUPTIONS = {
     "DockerHealthSpec.cpu": Case({f"{SHOP_HEALTH}.cpu": "50ms"}, DOCKER),
     "KubernetesHealthSpec.liveness": Case({f"{SHOP_HEALTH}.liveness": {"period": "300ms"}}, READY),
     "KubernetesHealthSpec.readiness": Case({f"{SHOP_HEALTH}.readiness": {"period": "300ms"}}, ALIVE),
+    "KubernetesHealthSpec.startup": Case(
+        {f"{SHOP_HEALTH}.startup": {"period": "700ms", "failure_threshold": 30}}, {**ALIVE, **ROLLING}
+    ),
     "KubernetesHealthSpec.cpu": Case({f"{SHOP_HEALTH}.cpu": "50ms"}, ALIVE),
     "ProbeSpec.period": Case({f"{SHOP_HEALTH}.liveness.period": "400ms"}, ALIVE),
     "ProbeSpec.timeout": Case({f"{SHOP_HEALTH}.liveness.timeout": "1s"}, ALIVE),

@@ -192,7 +192,8 @@ def health(dice: Dice) -> dict[str, Any]:
             **dice.maybe(0.3, initial_delay=dice.of(SHORT)),
         }  # fmt: skip
 
-    return {"kind": "kubernetes", **dice.maybe(0.6, readiness=probe()), "liveness": probe()}
+    started = {"startup": {**probe(), "failure_threshold": dice.number(2, 9)}} if dice.luck(0.3) else {}
+    return {"kind": "kubernetes", **dice.maybe(0.6, readiness=probe()), "liveness": probe(), **started}
 
 
 def service(dice: Dice, callees: list[str], has_standby: bool) -> dict[str, Any]:

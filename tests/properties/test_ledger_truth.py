@@ -187,6 +187,7 @@ spec:
           readinessProbe: {httpGet: {path: /r, port: 80}, periodSeconds: 5, failureThreshold: 2, successThreshold: 3,
                            timeoutSeconds: 4, initialDelaySeconds: 6}
           livenessProbe: {httpGet: {path: /l, port: 80}, initialDelaySeconds: 60}
+          startupProbe: {httpGet: {path: /l, port: 80}, failureThreshold: 30, periodSeconds: 4}
           lifecycle: {preStop: {sleep: {seconds: 11}}}
           volumeMounts: [{name: c, mountPath: /config}]
       volumes: [{name: c, configMap: {name: shop}}]

@@ -192,6 +192,8 @@ FACTS: dict[str, tuple[Any, str]] = {
     "services.shop.health.readiness.timeout": ("1s", ""),
     "services.shop.health.liveness.initial_delay": ("1m", "shop.yaml:50"),
     "services.shop.health.liveness.period": ("10s", ""),
+    "services.shop.health.startup.failure_threshold": (30, "shop.yaml:51"),
+    "services.shop.health.startup.period": ("10s", ""),
     "services.shop.shutdown.deregistration": ("15s", "shop.yaml:52"),
     "services.shop.shutdown.stop_grace_period": ("30s", "shop.yaml:32"),
     "services.shop.shutdown.graceful": (True, "shop.yaml:16"),
@@ -244,7 +246,6 @@ def test_who_is_who_and_what_is_not_modelled(shop: Path) -> None:
     assert deployment.unit("db-0.db.default.svc") is deployment.unit("db")
     for text in (
         "shop.yaml:40 shop-deployment: DB_PASSWORD comes from the Secret db-secret: its value is not known here.",
-        "shop.yaml:51 shop-deployment: its startup probe (every 10 s, 30 failures allowed) is not modelled",
         "others.yaml:15 users: its side-car proxy is not modelled.",
         "HorizontalPodAutoscaler users: scales Deployment users from 2 to 9 replicas by cpu 60 %: not modelled",
         "others.yaml:57 HorizontalPodAutoscaler users: divides by requests, and proxy in others.yaml requests no cpu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_only_failures_in_a_row_count() -> None:
 def test_kubernetes_refuses_liveness_that_needs_two_successes() -> None:
     with pytest.raises(ValidationError, match="must be 1, as Kubernetes demands"):
         KubernetesHealthSpec.model_validate({"liveness": {"success_threshold": 2}})
-    with pytest.raises(ValidationError, match="liveness, readiness, or both"):
+    with pytest.raises(ValidationError, match="liveness, readiness, startup, or several"):
         KubernetesHealthSpec.model_validate({})
 
 
@@ -148,6 +149,47 @@ def test_a_replica_that_has_started_is_chosen_when_it_is_ready(play: PlayFixture
     found = play(system(service, faults=crash), [float(n) for n in range(2, 20)]).until(None).end()
     assert {row["replica"] for row in found if row["t_s"] <= 11} == {"shop-2"}
     assert "shop-1" in {row["replica"] for row in found}
+
+
+def test_kubernetes_refuses_a_startup_that_needs_two_successes() -> None:
+    with pytest.raises(ValidationError, match=r"startup\.success_threshold: must be 1"):
+        KubernetesHealthSpec.model_validate({"startup": {"success_threshold": 2}})
+
+
+def started(startup: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Both replicas are restarted in turn at 10 s; a start takes 5 s."""
+    health = {"kind": "kubernetes", "startup": startup, **more}
+    return rolling({"graceful": True, "deregistration": "1s"}, health=health)
+
+
+def test_who_has_not_passed_its_startup_probe_is_not_chosen(play: PlayFixture) -> None:
+    game = play(started({"period": "4s", "failure_threshold": 30}), [0.1 * n for n in range(400)])
+    rows = game.until(None).end()
+    assert {row["status"] for row in rows} == {200}
+    first, second = (t for t, _, text in game.notes if text == "passed its startup probe")
+    up = [t for t, _, text in game.notes if text == "up again"]
+    assert all(0.0 <= passed - at < 4.0 for passed, at in zip((first, second), up, strict=True))
+    served = {row["replica"] for row in rows if up[0] < row["t_s"] < first}
+    assert len(served) == 1, "the one that is up but has not passed gets nothing"
+    assert not [text for _, text in said(game) if "failed" in text], "30 failures are allowed"
+
+
+def test_who_starts_too_slowly_is_restarted_again_and_again(play: PlayFixture) -> None:
+    game = play(started({"period": "1s", "failure_threshold": 2}), [0.5 * n for n in range(80)])
+    game.until(40.0).end()
+    failed = [t for t, text in said(game) if text == "failed its startup probe"]
+    assert len(failed) > 5 and "up again" not in [text for _, text in said(game)]
+    assert all(1.0 <= after - before < 4.1 for before, after in pairwise(failed))
+
+
+def test_the_others_wait_for_the_startup_probe(play: PlayFixture) -> None:
+    """A first delay counts from the start of the container: it is over when a slow startup probe passes."""
+    probes = {"liveness": {"period": "1s", "initial_delay": "6s"}, "readiness": {"period": "1s", "initial_delay": "6s"}}
+    game = play(started({"period": "1s", "initial_delay": "9s", "failure_threshold": 30}, **probes), [0.0, 60.0])
+    game.until(None).end()
+    killed = [t for t, _, text in game.notes if text.startswith("killed")]
+    ready = [t for t, text in said(game) if text == "ready"]
+    assert 9.0 <= ready[0] - killed[0] < 11.1
 
 
 def test_probes_stop_when_nobody_will_come(play: PlayFixture) -> None:

@@ -39,6 +39,9 @@ class Configs:
 def read_environment(one: Object, container: Key, name: str, configs: Configs) -> dict[str, Setting | str]:
     """A container's variables; those that only the cluster knows are named."""
     found: dict[str, Setting | str] = {}
+    for part in ("env", "envFrom"):
+        if one.names(*container, part):
+            one.problem(f"{name}: {part} must be a list. Kubernetes refuses it.", *container, part)
     for key in one.items(*container, "envFrom"):
         _all_of(one, key, name, configs, found)
     for key in one.items(*container, "env"):

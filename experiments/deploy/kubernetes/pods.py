@@ -137,7 +137,7 @@ def _facts(one: Object, pod: Key, container: Key) -> Iterator[Fact]:
     for part in ("requests", "limits"):
         one.harmless("disk space", *resources, part, "ephemeral-storage")
     yield from _defaults(known, one.get(*resources, "limits", "cpu"))
-    yield from read_probes(one, container, one.name)
+    yield from read_probes(one, container)
     yield from read_stopping(one, pod, container, one.name)
 
 

@@ -1,8 +1,9 @@
 """Probes, and how a pod stops, as facts of a service.
 
-Models   Liveness and readiness with Kubernetes' defaults; the grace period, of which a preStop sleep is a part.
+Models   Liveness, readiness and startup with Kubernetes' defaults; the grace period, of which a preStop sleep is a
+         part.
 Source   Kubernetes 1.31: pkg/apis/core/v1/defaults.go, pkg/kubelet/kuberuntime/kuberuntime_container.go
-Omits    Startup probes: they are named. A preStop hook that does anything but sleep.
+Omits    A preStop hook that does anything but sleep.
 Checked  tests/unit/test_deploy_kubernetes.py
 """
 
@@ -47,19 +48,14 @@ def back(setting: Setting, write: Callable[[object, str], str]) -> Callable[[obj
     return lambda value: write(value, setting.text)
 
 
-def read_probes(one: Object, container: Key, name: str) -> Iterator[Fact]:
+def read_probes(one: Object, container: Key) -> Iterator[Fact]:
     """What a container's probes say of `health`."""
-    found = [kind for kind in ("liveness", "readiness") if one.has(*container, f"{kind}Probe")]
+    found = [kind for kind in ("liveness", "readiness", "startup") if one.has(*container, f"{kind}Probe")]
     if found:
         place = one.place_of(*container, f"{found[0]}Probe")
         yield Fact(("health", "kind"), "kubernetes", "file", place, "The kubelet asks.", None)
     for kind in found:
         yield from _probe(one, (*container, f"{kind}Probe"), kind)
-    startup = (*container, "startupProbe")
-    if one.has(*startup):
-        period, failures = one.text(*startup, "periodSeconds") or "10", one.text(*startup, "failureThreshold") or "3"
-        what = f"every {period[:9]} s, {failures[:9]} failures allowed"
-        one.problem(f"{name}: its startup probe ({what}) is not modelled: a start takes what it takes.", *startup)
 
 
 def _probe(one: Object, key: Key, kind: str) -> Iterator[Fact]:
@@ -73,8 +69,8 @@ def _probe(one: Object, key: Key, kind: str) -> Iterator[Fact]:
             one.ledger.harmless(setting, "0: Kubernetes' default")
             setting = None
         value = said(one, setting, parse) if setting is not None else None
-        if setting is not None and kind == "liveness" and field == "success_threshold" and value not in (None, 1):
-            one.ledger.problem(setting.place, f"{one.spoken}: successThreshold of a liveness probe must be 1.")
+        if setting is not None and kind != "readiness" and field == "success_threshold" and value not in (None, 1):
+            one.ledger.problem(setting.place, f"{one.spoken}: successThreshold of a {kind} probe must be 1.")
             value = None
         if setting is None or value is None:
             yield Fact(path, default, "default", None, f"{DEFAULTS}: {word}", None)
