@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 from models.load_balancer.search import LAST_TRY, Search
+from models.load_balancer.turns import MANY, Turns
 
 NEVER: Final = -(1 << 62)
 """A second long before any other."""
@@ -45,7 +46,7 @@ class PeerSet:
 
     __slots__ = (
         "_backup_bits", "_backups", "_fail_timeout_s", "_failing", "_has_limits", "_is_least_conn", "_is_random_two",
-        "_max_conns", "_max_fails", "_phase_s", "_primaries", "peers",
+        "_max_conns", "_max_fails", "_phase_s", "_primaries", "_turns", "_weight", "peers",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +74,10 @@ class PeerSet:
         self._max_fails = max_fails
         self._fail_timeout_s = fail_timeout_s
         self._phase_s = clock_phase_s
+        self._weight = weights[0] if len(weights) >= MANY and len(set(weights)) == 1 else 0
+        """Of each server, where a heap may say whose turn it is; 0: every choice looks at all of them."""
+        self._turns: Turns | None = None
+        """While nothing but turns has decided."""
 
     @property
     def tries(self) -> int:
@@ -96,10 +101,16 @@ class PeerSet:
             return 0
         chosen = None if search is None else self._find(search, tried, second)
         if chosen is None:
-            candidates = peers if not (tried or self._failing or self._has_limits) else self._eligible(tried, second)
-            if not candidates:
-                return None
-            chosen = self._in_turn(candidates)
+            if not (tried or self._failing or self._has_limits):
+                chosen = self._in_turn(peers) if not self._weight else self._in_even_turn()
+            else:
+                self._settle()
+                candidates = self._eligible(tried, second)
+                if not candidates:
+                    return None
+                chosen = self._in_turn(candidates)
+        if self._turns is not None:
+            self._turns.moves(chosen, 1)
         if second - chosen.checked_s > self._fail_timeout_s:
             chosen.checked_s = second
         chosen.connections += 1
@@ -108,10 +119,13 @@ class PeerSet:
     def free(self, index: int, failed: bool, now_s: float) -> Literal["down", "up"] | None:
         """An attempt has ended. Says whether its server is left out from now on, or comes back."""
         peer = self.peers[index]
+        if self._turns is not None:
+            self._turns.moves(peer, -1)
         peer.connections -= 1
         if len(self.peers) == 1:
             return None
         if failed:
+            self._settle()
             self._failing += not peer.fails
             peer.fails += 1
             peer.accessed_s = peer.checked_s = int(now_s + self._phase_s)
@@ -129,9 +143,24 @@ class PeerSet:
 
     def forget(self) -> None:
         """Nginx was killed, and what it had learnt is gone."""
+        self._settle()
         self._failing = 0
         for peer in self.peers:
             peer.forget()
+
+    def _settle(self) -> None:
+        """From now on every choice looks at all of them, until they are even again."""
+        if self._turns is not None:
+            self._turns.settle()
+            self._turns = None
+
+    def _in_even_turn(self) -> Peer:
+        """The same as `_in_turn`, for many servers of one weight."""
+        if self._turns is None:
+            if any(peer.effective != peer.weight for peer in self.peers):
+                return self._in_turn(self.peers)
+            self._turns = Turns(self.peers, self._weight, self._is_least_conn)
+        return self.peers[self._turns.choose()]
 
     def _in_turn(self, candidates: list[Peer]) -> Peer:
         if not self._is_least_conn:

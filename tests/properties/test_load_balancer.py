@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,47 @@ def test_least_conn_never_passes_by_a_less_loaded_server(weights: list[int], dat
         held = [number for number, peer in enumerate(peers.peers) if peer.connections]
         if data.draw(st.booleans()):
             peers.free(data.draw(st.sampled_from(held)), False, 0.0)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(
+    st.integers(2, 40), st.integers(1, 3), balancings, st.integers(0, 2),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 1 << 30)), max_size=150),
+)  # fmt: skip
+def test_a_heap_chooses_as_a_look_at_all_of_them(
+    servers: int, weight: int, balancing: Any, failures: int, events: list[tuple[int, int]]
+) -> None:
+    """Picks, ends, now and then a second try, a failure, a start of nginx: of many servers and, here, of few."""
+    heap, look = (PeerSet([weight] * servers, balancing, 2, 10, 0.0) for _ in range(2))
+    heap._weight, look._weight = weight, 0
+    held: list[int] = []
+    now = 0.0
+    for kind, number in events:
+        now += number % 7 / 4
+        if kind < 55 or not held:
+            tried = 1 << number % servers if kind < 2 else 0
+            index = heap.pick(now, tried)
+            assert index == look.pick(now, tried)
+            held += [] if index is None else [index]
+        elif kind < 99:
+            index, failed = held.pop(number % len(held)), kind < 55 + failures
+            assert heap.free(index, failed, now) == look.free(index, failed, now)
+        else:
+            heap.forget()
+            look.forget()
+        assert [peer.connections for peer in heap.peers] == [peer.connections for peer in look.peers]
+    heap._settle()
+    assert [peer.current for peer in heap.peers] == [peer.current for peer in look.peers]
+
+
+def test_of_many_servers_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choices among a thousand servers, without a look at all of them once turns have begun."""
+    peers = PeerSet([1] * 1000, "least_conn", 1, 10, 0.0)
+    first = peers.pick(0.0)
+    monkeypatch.setattr(PeerSet, "_in_turn", None)
+    assert [first, *(peers.pick(0.0) for _ in range(999))] == list(range(1000))
+    peers.free(500, False, 0.0)
+    assert peers.pick(0.0) == 500
 
 
 @settings(max_examples=80, derandomize=True, deadline=None)
