@@ -132,7 +132,9 @@ def scaling_section(scaling: dict[str, Any]) -> list[str]:
         "run however many requests there are, the area of every instrument is computed (some 0.3 us each, without a "
         "call; the accounts of a container that rested are not read). The balancer looks at every server for every "
         "request, as nginx does, where weights differ or servers have failed (some 0.1 us each); many of one weight "
-        "stand in heaps that choose the same ones (models/load_balancer/turns.py; 2.7 us, not 24, among 256). With "
+        "stand in heaps that choose the same ones (models/load_balancer/turns.py; 2.7 us, not 24, among 256). A "
+        "request that finds nobody wakes the recording, lets it sleep again and fills CPU quotas up: some 25 calls more "
+        "however long the silence was, so that the line for idle time ends there. With "
         "very many users at rest few requests share a block of draws, so that more is drawn than is used at first.", "",
         "![cost of a request against size](images/scaling.svg)", "",
         "| what grows | from, to | us a request | calls a request | exponent | build and start, ms |",
