@@ -133,7 +133,7 @@ def scaling_section(scaling: dict[str, Any]) -> list[str]:
         "call; the accounts of a container that rested are not read). The balancer looks at every server for every "
         "request, as nginx does, where weights differ or servers have failed (some 0.1 us each); many of one weight "
         "stand in heaps that choose the same ones (models/load_balancer/turns.py; 2.7 us, not 24, among 256). A "
-        "request that finds nobody wakes the recording, lets it sleep again and fills CPU quotas up: some 25 calls more "
+        "request that finds nobody wakes the recording, lets it sleep again and fills CPU quotas: some 25 calls more "
         "however long the silence was, so that the line for idle time ends there. With "
         "very many users at rest few requests share a block of draws, so that more is drawn than is used at first.", "",
         "![cost of a request against size](images/scaling.svg)", "",
