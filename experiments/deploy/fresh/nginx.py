@@ -80,9 +80,9 @@ def _limits(said: Mapping[str, Any]) -> Iterator[str]:
     for name, limit in (said.get("limit_conn") or {}).items():
         yield f"limit_conn {name} {limit['connections']};"
     for kind in ("limit_req", "limit_conn"):
-        if said.get(kind) and said.get(f"{kind}_status") is not None:
+        if said.get(f"{kind}_status") is not None:
             yield f"{kind}_status {said[f'{kind}_status']};"
-        if said.get(kind) and said.get(f"{kind}_dry_run") is not None:
+        if said.get(f"{kind}_dry_run") is not None:
             yield f"{kind}_dry_run {'on' if said[f'{kind}_dry_run'] else 'off'};"
 
 

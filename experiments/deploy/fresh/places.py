@@ -7,10 +7,10 @@ Checked  tests/e2e/test_export_files.py: of every shipped scenario, and against 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.scenario.paths import at_path, heard
+from experiments.scenario.paths import at_path, heard, step_names
 
 _COMPOSE = "docker-compose.yml"
 _SPRING = "application.yml"
@@ -162,6 +162,15 @@ def _fits(parts: Sequence[str], path: Sequence[str]) -> bool:
     return len(parts) == len(path) and all(part in ("*", name) for part, name in zip(parts, path, strict=True))
 
 
+def _calls(endpoints: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for endpoint in endpoints:
+        steps = endpoint.get("steps") or []
+        for at in step_names(steps).values():
+            step = at_path(steps, at)
+            if step.get("kind") == "call":
+                yield step
+
+
 def why_not(document: Mapping[str, Any], path: Sequence[str]) -> str | None:
     """Why this scenario's value has no place although others of its path have; None where it has one."""
 
@@ -176,6 +185,10 @@ def why_not(document: Mapping[str, Any], path: Sequence[str]) -> str | None:
         return "that a key resolver throws is its code"
     if path[0] == "services" and path[2] == "health" and around(3).get("kind") != "docker":
         return "Docker has no such probes: they are a Kubernetes manifest's"
+    if path[0] == "services" and path[-1] == "read_timeout" and len(path) == 7:
+        steps = (around(2).get("endpoints") or {}).values()
+        if len({step.get("read_timeout") for step in _calls(steps) if step["service"] == around(6)["service"]}) > 1:
+            return "an HTTP client has one for all calls of a service, and these differ"
     if path[0] == "services" and path[2] == "data_sources" and not around(4).get("replica"):
         return "Spring's files tell of a routing data source by its two pools"
     if path[0] == "routes" and path[-1] in ("service", "through") and "gateway" not in (around(2).get("through") or []):
