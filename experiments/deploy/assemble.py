@@ -19,7 +19,7 @@ from experiments.deploy.draft import Draft, Path, Source, assumed
 from experiments.deploy.fact import Fact
 from experiments.deploy.overlay import Overlay
 from experiments.deploy.place import Place
-from experiments.deploy.room import leave_out, settle
+from experiments.deploy.room import drop_routing, leave_out, settle
 from experiments.deploy.units import NOT_MODELLED_KINDS, Unit, place_units
 from experiments.errors import InputError
 from experiments.scenario.document import Document
@@ -72,6 +72,7 @@ def assemble(
     for fact in deployment.facts:
         _take(draft, fact, remarks)
     _complete(draft, deployment, machine)
+    drop_routing(draft, deployment, overlay)
     _fit_limits(draft)
     add_endpoints(draft, deployment, overlay)
     _fit_connections(draft)

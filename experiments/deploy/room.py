@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments.deploy.deployment import Deployment
-from experiments.deploy.draft import Draft
+from experiments.deploy.draft import Draft, Path
 from experiments.deploy.fact import Fact
+from experiments.deploy.overlay import Overlay
 from experiments.deploy.place import Place
 from experiments.errors import InputError
 from experiments.scenario.paths import parse_path
@@ -55,12 +56,40 @@ def leave_out(draft: Draft, deployment: Deployment, error: InputError) -> bool:
         for fact in facts:
             if fact.place is not None and fact.source == "file":
                 deployment.ledger.withdraw(fact.place)
-        draft.drop(path)
+        _take_out(draft, path)
         said = what.rpartition(" (")[0] if what.endswith(")") else what
         said = said.partition(". ")[0].rstrip(".")
         deployment.ledger.problem(place, f"{name}: {said}. It is not modelled: what goes without saying is taken.")
         has_found = True
     return has_found
+
+
+def drop_routing(draft: Draft, deployment: Deployment, overlay: Overlay) -> None:
+    """Take out data sources whose reads would go to a database that does not follow the one that is written."""
+    for name, service in (draft.value("services") or {}).items():
+        for source, said in list((service.get("data_sources") or {}).items()):
+            ends = [
+                (service.get("pools", {}).get(said.get(end)) or {}).get("database") for end in ("primary", "replica")
+            ]
+            at = ("databases", str(ends[1]), "standby_of")
+            follows = overlay.value(*at) or draft.value(*at)
+            if None in ends or follows == ends[0]:
+                continue
+            path = ("services", name, "data_sources", source)
+            place = next((fact.place for fact in draft.facts.get((*path, "replica"), []) if fact.place), None)
+            if place is not None:
+                what = f"reads are routed to {ends[1]}, which no file makes a standby of {ends[0]}"
+                told = "the routing is not modelled, and all goes to the primary. Say standby_of with --assume."
+                deployment.ledger.problem(place, f"{name}: {what}: {told}")
+            _take_out(draft, path)
+
+
+def _take_out(draft: Draft, path: Path) -> None:
+    """Take out a value, and what is empty without it."""
+    draft.drop(path)
+    while len(path) > 1 and draft.value(*path[:-1]) == {}:
+        path = path[:-1]
+        draft.drop(path)
 
 
 def _places(deployment: Deployment) -> Iterator[Place]:

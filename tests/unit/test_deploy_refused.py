@@ -11,7 +11,7 @@ from experiments.deploy.reading import read_deployment
 from experiments.deploy.report import counts
 from experiments.errors import InputError
 from experiments.scenario.document import Document
-from experiments.scenario.load import scenario_of
+from experiments.scenario.load import scenario_of, uncovered
 from experiments.scenario.paths import at_path, parse_path
 
 
@@ -33,6 +33,7 @@ def test_what_the_scenario_cannot_hold_is_left_out_and_said(
     found = scenario_of(assemble(deployment).whole(), "a").spec.model_dump()
     assert at_path(found, parse_path(path)) == default
     assert found["services"]["a"]["limits"]["cpus"] == 2
+    assert uncovered(scenario_of(assemble(deployment).whole(), "a")) == []
     assert f"{path}: must be" in str(deployment.ledger.problems) and "not modelled" in str(deployment.ledger.problems)
     assert [".".join(map(str, one.key)) for one in deployment.ledger.unmodelled()] == [text.partition(":")[0]]
 
@@ -81,3 +82,28 @@ def test_what_only_some_have_is_counted_as_it_is(
     assert counted["read"] == counted["modelled"] + counted["harmless"] + counted["unmodelled"]
     assemble(deployment)
     assert counts(deployment) == counted  # another scenario of the same files counts the same
+
+
+ROUTED = """\
+spring:
+  datasource:
+    primary: {url: "jdbc:postgresql://db/x", hikari: {maximum-pool-size: 7}}
+    replica: {url: "jdbc:postgresql://other/x", hikari: {maximum-pool-size: 6}}
+"""
+
+
+@pytest.mark.parametrize("assumed", [False, True])
+def test_reads_that_go_to_no_standby_go_to_the_primary(assumed: bool, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  a: {image: x}\n  db: {image: 'postgres:15'}\n  other: {image: 'postgres:15'}\n"
+    )
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "application.yml").write_text(ROUTED)
+    deployment = read_deployment([tmp_path])
+    assume = Document({"databases": {"other": {"standby_of": "db"}}}) if assumed else None
+    assembled = assemble(deployment, assume)
+    scenario = scenario_of(assembled.whole(), "a")
+    assert bool(scenario.spec.services["a"].data_sources) == assumed
+    assert uncovered(scenario) == []
+    told = "which no file makes a standby of db: the routing is not modelled, and all goes to the primary"
+    assert (told in str(deployment.ledger.problems)) != assumed

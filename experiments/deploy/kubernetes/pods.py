@@ -103,7 +103,8 @@ def _set_aside(one: Object, pod: Key, container: Key, containers: list[Key]) -> 
         if key != container:
             one.problem(f"{one.name}: its side-car {one.text(*key, 'name')} is not modelled.", *key)
     for key in one.items(*pod, "initContainers"):
-        one.problem(f"{one.name}: {one.text(*key, 'name')} runs before it, which is not modelled.", *key)
+        when = "stays beside it" if one.text(*key, "restartPolicy") == "Always" else "runs before it"
+        one.problem(f"{one.name}: {one.text(*key, 'name')} {when}, which is not modelled.", *key)
 
 
 def _words(one: Object, container: Key) -> Iterator[Word]:
