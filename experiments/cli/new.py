@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ FITTING = "16G or what fits"
     help="Ask nothing: what is not said is 2 services, 20 users, 4 cores, 16G (more where they need it).",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def new(file: str, yes: bool, force: bool, **said: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def new(file: str, yes: bool, force: bool, as_json: bool, **said: Any) -> None:
     """Write a commented scenario that runs into FILE, from a few answers or from options.
 
     \b
@@ -64,6 +66,11 @@ def new(file: str, yes: bool, force: bool, **said: Any) -> None:
     document = new_scenario(wanted)
     validate(Document({key: value for key, value in document.items() if key != "provenance"}), SystemSpec)
     write_text(target, written(document, _HEAD))
+    if as_json:
+        told = {"file": file, "services": dict(wanted.services), "users": wanted.users,
+                "machine": {key: document["machines"]["host"][key] for key in ("cores", "memory")}}  # fmt: skip
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
     click.echo(f"Written: {file}. Next: windtunnel run {file}; what will hurt: windtunnel doctor {file}")
 
 

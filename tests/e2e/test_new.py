@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,13 @@ def test_wrong_answers_are_asked_again(tmp_path: Path) -> None:
     spec = load_scenario(tmp_path / "my.yaml").spec
     assert (spec.services["shop"].replicas, spec.services["users"].replicas) == (2, 1)
     assert (spec.machines["host"].cores, spec.machines["host"].memory) == (2, 8 << 30)
+
+
+def test_json_says_what_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = made(tmp_path, "--services", "a=2,b", "--users", "7", "--json")
+    told = json.loads(capsys.readouterr().out)
+    machine = {"cores": 4, "memory": "16G"}
+    assert told == {"file": str(file), "services": {"a": 2, "b": 1}, "users": 7, "machine": machine}
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

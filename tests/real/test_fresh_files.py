@@ -71,6 +71,18 @@ def test_compose(files: Path) -> None:
     assert mounted and all((files / name).is_file() for name in mounted)
 
 
+def test_bash_reads_the_scripts(files: Path) -> None:
+    """How a standby begins, and who may follow."""
+    services = yaml.safe_load((files / "docker-compose.yml").read_text())["services"]
+    scripts = [one["entrypoint"][-1].replace("$$", "$") for one in services.values() if "entrypoint" in one]
+    scripts += [file.read_text() for file in files.glob("*.sh")]
+    if not scripts:
+        pytest.skip("this scenario has no standby")
+    for script in scripts:
+        done = run(["bash", "-n", "-c", script], files)
+        assert done.returncode == 0, done.stderr
+
+
 def test_redis(files: Path, find_binary: FindBinary) -> None:
     binary, client = find_binary("redis-server"), find_binary("redis-cli")
     configurations = list(files.glob("*/redis.conf"))

@@ -131,7 +131,7 @@ CASES: list[tuple[str, tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]] 
      "services.shop.pools.main.maximum_pool_size", ("101 threads", "10 connections", "91 threads wait")),
     ("pools-above-database", ("services.shop.replicas=10", "databases.postgres.max_connections=102"),
      ("services.shop.replicas=10", "databases.postgres.max_connections=103"), "databases.postgres.max_connections",
-     ("100 connections", "lets 99 in", "last 1 are refused")),
+     ("100 connections", "lets 99 in", "last 1 are refused", "maximum-pool-size 9 for each of the 10 pools")),
     ("memory-above-machine", ("services.shop.limits.memory=3G", "services.shop.replicas=3"),
      ("services.shop.limits.memory=3G", "services.shop.replicas=2"), "machines.vm.memory", ("9.1G", "8G", "shop 9G")),
     ("heap-above-limit",

@@ -70,11 +70,20 @@ def pools_above_database(subject: Subject) -> Iterator[Finding]:
             f"({database.max_connections} less {database.reserved_connections} reserved)",
             f"{shown} = {wanted}: under load the last {wanted - usable} are refused (FATAL: remaining connection slots "
             "are reserved), and a replica that starts then ends at once, since HikariCP's first connection fails.",
-            f"Smaller pools, or max_connections {wanted + database.reserved_connections} (about "
+            f"{_pools_that_fit(subject, name, usable)}max_connections {wanted + database.reserved_connections} (about "
             f"{shown_bytes((wanted - usable) * database.memory_per_connection)} more memory).",
             Proof((f"{subject.path(*path)}={wanted + database.reserved_connections}",),
                   f"/databases/databases.{name}/refused", "connections refused", "down"),
         )  # fmt: skip
+
+
+def _pools_that_fit(subject: Subject, database: str, usable: int) -> str:
+    """The size that all pools may have alike; nothing where not even one connection is left for each."""
+    number = sum(
+        service.replicas
+        for service in subject.spec.services.values() for pool in service.pools.values() if pool.database == database
+    )  # fmt: skip
+    return f"maximum-pool-size {usable // number} for each of the {number} pools, or " if usable >= number else ""
 
 
 def _heap(subject: Subject, container: ContainerSpec) -> int:
