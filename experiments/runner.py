@@ -232,14 +232,20 @@ def _run_all(
         _run_here(tasks, rows, tell, take, watcher)
         return
     futures: list[Future[Replication]] = []
+    taken: set[Future[Replication]] = set()
     try:
         with interrupts_held():
             pool = executor or default_executor()
             futures.extend(pool.submit(replicate, task) for task in tasks)
         for number, future in enumerate(as_completed(futures), 1):
+            taken.add(future)
             take(future.result())
             tell(number / len(tasks), f"replication {number} of {len(tasks)}")
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            for future in futures:
+                if future not in taken and future.done() and future.exception() is None:
+                    take(future.result())
         give_up(futures, executor)
         raise
 
