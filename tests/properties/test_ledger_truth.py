@@ -35,8 +35,9 @@ WORDS = {
 }  # fmt: skip
 ONLY_WHETHER = ("fallbackUri",)
 """What counts is that it is there: where it leads stands in code."""
-ONE_FOR_ALL = ("max_fails", "fail_timeout", "max_conns")
-"""Of an upstream's servers the scenario has one value: where they differ the first counts, and that is said."""
+SAID = ("max_fails", "fail_timeout", "max_conns", "base-config")
+"""Of an upstream's servers the scenario has one value: where they differ the first counts, and that is said. Where the
+base configuration is empty, another name is only one that is not there, and that is said."""
 
 COMPOSE = """\
 name: all
@@ -279,6 +280,7 @@ def seen(deployment: Deployment) -> tuple[dict[str, Any], set[str]]:
 
 
 PARTS = [(name, part, 4) for name in ("growth", "everything") for part in range(4)]
+PARTS += [("as-written", part, 2) for part in range(2)]
 PARTS += [(name, 0, 1) for name in (*FOREIGN, "manifests")]
 
 
@@ -292,7 +294,7 @@ def test_what_is_modelled_changes_the_scenario(
         folder.mkdir()
         written(folder, name)
     else:
-        source = DEPLOY / name if name == "growth" else (
+        source = DEPLOY / name if name in ("growth", "as-written") else (
             request.getfixturevalue("data_dir") / "deployments" / name)  # fmt: skip
         shutil.copytree(source, folder, copy_function=shutil.copyfile)
         lines = [str(folder / "dot_env")] if (folder / "dot_env").is_file() else []
@@ -305,14 +307,14 @@ def test_what_is_modelled_changes_the_scenario(
         file = folder / setting.place.file
         raw = file.read_text(encoding="utf-8")
         start, end = setting.place.start, setting.place.end
-        is_one_of_several = setting.key[-1] in ONE_FOR_ALL
+        is_said = setting.key[-1] in SAID
         for other in others(raw[start:end], units):
             file.write_text(raw[:start] + other + raw[end:], encoding="utf-8")
             try:
                 after, now = seen(read_deployment([folder], env_files=lines))
             except InputError:
                 continue  # refused: the next one
-            if after != before or (is_one_of_several and now > said):
+            if after != before or (is_said and now > said):
                 break
         else:
             silent.append(f"{setting.place} {'.'.join(map(str, setting.key))} {raw[start:end][:60]!r}")

@@ -41,7 +41,10 @@ def read_caches(findings: Findings) -> Redis | None:
     host = None if root is None else _host(findings, root)
     if kind is not None:
         if name in ("redis", "none", ""):
-            properties.models(kind)
+            if properties.items("spring.cache.cache-names") or any(_own(findings)):
+                properties.models(kind)
+            else:
+                properties.harmless(kind.origin, "no cache is named: which ones there are stands in code")
         else:
             properties.leave(kind.origin)
             what = "only Redis is modelled: what it caches is left out"
