@@ -64,6 +64,7 @@ def guide() -> dict[str, list[dict[str, str]]]:
         ("call-without-limit", "place-service/application.yml", "no TimeLimiter, no read timeout"),
         ("threads-above-pool", "user-service/application.yml", "200 threads of user-service share 10"),
         ("cache-without-ttl", "", "places in redis"),
+        ("cache-without-ttl", "user-service/application.yml", "user-service names no cache"),
         ("no-health-check", "docker-compose.yml", "gateway"),
         ("not-graceful", "gateway/application.yml", "gateway"),
         ("log-level-unset", "place-service/application.yml", "place-service"),
@@ -72,6 +73,14 @@ def guide() -> dict[str, list[dict[str, str]]]:
 )
 def test_the_guides_contradictions_are_named(guide, rule, file, what):
     assert any(what in one["what"] and one["where"].startswith(file) for one in guide[rule])
+
+
+def test_changes_name_the_setting_and_its_value(guide):
+    changes = {rule: {one["change"] for one in found} for rule, found in guide.items()}
+    assert any("spring.datasource.hikari.connection-timeout: 5000" in one for one in changes["time-limits-order"])
+    assert any("spring.data.redis.timeout: 5s" in one for one in changes["time-limits-order"])
+    assert any("with -Xmx90m" in one and "5 JVMs without a limit" in one for one in changes["memory-above-machine"])
+    assert "(gateway/application.yml:16)" in guide["limits-contradict"][0]["what"]
 
 
 def test_the_mended_files_have_none_of_the_worst(said):

@@ -234,6 +234,19 @@ def test_a_breaker_of_each_replica_sees_its_share():
     assert "10 calls a second" in next(finding.why for finding in four if finding.rule == "breaker-never-opens")
 
 
+def test_the_heap_that_fits_is_named():
+    """Two JVMs of 6G on 8G: what is beside their heaps leaves less than that for each."""
+    jvm = "{live_set: 100M, allocation_per_request: 1M, max_heap: 6G}"
+    (ours,) = [one for one in found(f"services.shop.jvm={jvm}", f"services.stock.jvm={jvm}")
+               if one.rule == "memory-above-machine"]  # fmt: skip
+    assert "for each of the 2 JVMs without a limit" in ours.change
+    heap = int(ours.change.partition("-Xmx")[2].partition("m")[0])
+    assert 3072 < heap < 4096
+    fitting = jvm.replace("6G", f"{heap}M")
+    settings = (f"services.shop.jvm={fitting}", f"services.stock.jvm={fitting}")
+    assert "memory-above-machine" not in {one.rule for one in found(*settings)}
+
+
 def test_nothing_is_said_of_load_that_changes():
     assert "breaker-never-opens" not in {
         finding.rule
