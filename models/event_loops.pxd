@@ -1,3 +1,4 @@
+cimport cython
 from sim.environment cimport Light, Schedule
 from sim.probe cimport Station
 
@@ -7,7 +8,12 @@ cdef class Loop:
     cdef public Station _station
     cdef public _Granted _granted
     cdef public bint is_busy
-    cdef public object _queue, _waiting
+    cdef public object _queue
+    cdef public long long _waiting
+    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    cpdef bint acquire(self) except -1
+    @cython.locals(station=Station, now=double, busy=cython.longlong, light=Light)
+    cpdef release(self)
 
 
 cdef class _Granted:
@@ -16,3 +22,4 @@ cdef class _Granted:
 
 cdef class Loops:
     cdef public list _loops
+    cpdef Loop of(self, long long user)

@@ -1,4 +1,3 @@
-# cython: annotation_typing=True
 """Event loops: a few threads, each with connections of its own.
 
 Models   A connection belongs to one loop for good, and a user keeps their connection: what a request does on the loop

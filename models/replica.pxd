@@ -2,6 +2,8 @@ from sim.environment cimport Schedule
 from sim.resources cimport Permits
 from models.request cimport Request, Visit
 from models.listener cimport Listener
+from models.host cimport Host
+from models.step cimport Endpoint, Step
 from models.event_loops cimport Loops
 
 
@@ -11,7 +13,10 @@ cdef class Replica:
     cdef public Permits _threads
     cdef public Schedule _env
     cdef public bint _is_blocking
-    cdef public dict _work
+    cdef public dict _bare, _work
+    cdef public Host host
     cdef public double _compile_s
-    cdef public long long _memory_bytes, in_progress
-    cdef public object _cold_left, _jvm, _path, _spec, guards, host, name, pools, waste_cpu
+    cdef public long long _memory_bytes, _cold_left, in_progress
+    cdef public object _jvm, _path, _spec, guards, name, pools, waste_cpu
+    cpdef double _begin(self, double demand_s) except? -1.0
+    cpdef _note_burst(self, Request request, double demand_s, double began_at_s, throttled_s)

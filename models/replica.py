@@ -21,13 +21,14 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from models.event_loops import Loops, default_loops
+from models.host import Host
 from models.jvm import Jvm, JvmSpec
 from models.listener import Listener, SynBackoff
 from models.outcomes import ConnectionRefused
 from models.request import Request, Visit
 from models.spec import Context, NonNegativeDuration, NonNegativeSize, Spec
-from sim.environment import Activity, Light
-from sim.probe import Count
+from models.step import Endpoint, Step
+from sim.environment import Activity
 from sim.resources import Permits
 
 
@@ -102,24 +103,6 @@ class InstanceSpec(Spec):
     )
 
 
-class Host(Protocol):
-    """The container a replica runs in."""
-
-    is_up: bool
-    is_listed: bool
-    is_started: bool
-    path: str
-    deaths: Count
-    speed: float
-    cpus: int
-
-    def run(self, demand_s: float, /) -> Any: ...
-    def burn_aside(self, demand_s: float, /) -> None: ...
-    def use_memory(self, delta_bytes: int) -> None: ...
-    def enter(self) -> Light: ...
-    def leave(self, light: Light) -> None: ...
-
-
 class Pool(Protocol):
     """A connection pool that lives and dies with the replica."""
 
@@ -153,8 +136,8 @@ class Replica:
     """One instance. `handle` is the request's way through it."""
 
     __slots__ = (
-        "_cold_left", "_compile_s", "_env", "_is_blocking", "_jvm", "_listener", "_loops", "_memory_bytes", "_path",
-        "_spec", "_threads", "_work", "guards", "host", "in_progress", "name", "pools", "waste_cpu",
+        "_bare", "_cold_left", "_compile_s", "_env", "_is_blocking", "_jvm", "_listener", "_loops", "_memory_bytes",
+        "_path", "_spec", "_threads", "_work", "guards", "host", "in_progress", "name", "pools", "waste_cpu",
     )  # fmt: skip
 
     def __init__(
@@ -166,7 +149,11 @@ class Replica:
         self._memory_bytes: int = spec.memory_per_request
         self._jvm = jvm
         self._work: dict[str, Any] = dict(work)
-        if jvm is not None:
+        self._bare: dict[str, list[Step]] = {}
+        """Of the endpoints that are nothing but steps: those."""
+        if jvm is None:
+            self._bare = {endpoint: each.steps for endpoint, each in work.items() if isinstance(each, Endpoint)}
+        else:
             grows = isinstance(spec.workers, TomcatSpec)
             self._work = {endpoint: jvm.work_in(each, grows) for endpoint, each in work.items()}
         self.host = host
@@ -196,7 +183,7 @@ class Replica:
 
     def handle(self, request: Request, visit: Visit) -> Activity:
         """Work on a visit. Raises `CallFailure`."""
-        host = self.host
+        host: Host = self.host
         if not host.is_up:
             raise ConnectionRefused(self._path)
         request.replica = self.name
@@ -224,7 +211,20 @@ class Replica:
                     yield
                     request.wait_s += self._env.now - queued_at_s
                 try:
-                    yield from self._work[visit.endpoint](request, visit, self)
+                    steps: list[Step] | None = self._bare.get(visit.endpoint)
+                    if steps is None or request.steps_s is not None:
+                        yield from self._work[visit.endpoint](request, visit, self)
+                    else:
+                        step: Step
+                        for step in steps:  # `take`, and `burn` for a step that is nothing else
+                            if step.luck is None or step.is_taken(request, visit):
+                                if step.is_burst:
+                                    demand_s = self._begin(step.demand_s(request, visit))
+                                    began_at_s = self._env.now
+                                    throttled_s = yield host.run(demand_s)
+                                    self._note_burst(request, demand_s, began_at_s, throttled_s)
+                                else:
+                                    yield from step.process(request, visit, self)
                 finally:
                     threads.release()
             finally:
@@ -253,13 +253,9 @@ class Replica:
 
     def burn(self, request: Request, demand_s: float) -> Activity:
         """Burn CPU for a request: in its thread, or on its connection's loop, which it may have to wait for."""
-        env, host = self._env, self.host
-        if self._cold_left:
-            demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
-            self._cold_left -= 1
-            if self._compile_s:
-                host.burn_aside(self._compile_s)
-        began_at_s = env.now
+        host: Host = self.host
+        demand_s = self._begin(demand_s)
+        began_at_s = self._env.now
         loops = self._loops
         if loops is None or self._is_blocking:
             throttled_s = yield host.run(demand_s)
@@ -270,9 +266,22 @@ class Replica:
                 throttled_s = yield host.run(demand_s)
             finally:
                 loop.release()
-        burned_s: float = demand_s / host.speed
+        self._note_burst(request, demand_s, began_at_s, throttled_s)
+
+    def _begin(self, demand_s: float) -> float:
+        """What a burst takes in fact: more while the replica is cold."""
+        if self._cold_left:
+            demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
+            self._cold_left -= 1
+            if self._compile_s:
+                self.host.burn_aside(self._compile_s)
+        return demand_s
+
+    def _note_burst(self, request: Request, demand_s: float, began_at_s: float, throttled_s: Any) -> None:
+        """A burst is over: what of its time was work, and what was waiting."""
+        burned_s: float = demand_s / self.host.speed
         request.cpu_s += burned_s
-        waited_s: float = env.now - began_at_s - burned_s
+        waited_s: float = self._env.now - began_at_s - burned_s
         if throttled_s:
             request.throttled_s += throttled_s
             waited_s -= throttled_s

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from experiments.validation.check import Component, expect
 from models.gateway import Gateway, GatewaySpec, Keyed, KeyResolver
+from models.host import Host
 from models.outcomes import CallFailure, ConnectionRefused, Failed, InstanceDied
 from models.request import Request, Visit
 from models.spec import Context
@@ -76,7 +76,8 @@ class Stand:
         spec = GatewaySpec.model_validate({"machine": "vm", "cpu": "0s", **settings})
         self.limiter = Limiter(tokens or 0)
         self.context = Context(self.env, Streams(1, 0), NullProbe(self.env), "gateway")
-        host: Any = SimpleNamespace(is_up=True, speed=1.0, cpus=2, run=float, enter=object, leave=id)
+        host = Host(self.env, "gateway", cpus=2)
+        host.run = float
         bulkheads = {name: each.build(self.context.at(name)) for name, each in spec.concurrency.items()}
         limiter: Any = self.limiter
         if spec.key_resolver is not None:

@@ -11,9 +11,9 @@ from models.cache import CacheClassSpec, RedisClientSpec
 from models.outcomes import CacheUnavailable, InstanceDied
 from models.request import Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
-from models.service.steps.base import Step
 from models.service.steps.cache import CacheStep, EvictStep
 from models.spec import Context
+from models.step import Step
 from sim.environment import Activity
 from sim.probe import NullProbe
 from sim.streams import Streams

@@ -1,4 +1,6 @@
 from sim.streams cimport Draws
+from models.event_loops cimport Loop, Loops
+from models.host cimport Host
 from models.request cimport Request, Visit
 from sim.environment cimport Schedule
 
@@ -6,7 +8,9 @@ from sim.environment cimport Schedule
 cdef class Gateway:
     cdef public Schedule _env
     cdef public Draws _cpu
-    cdef public object _filters, _host, _loops, _spec, breakers, path
+    cdef public Host _host
+    cdef public Loops _loops
+    cdef public object _filters, _spec, breakers, path
 
 
 cdef class GatewayRoute:

@@ -4,31 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from models.event_loops import Loops, default_loops
+from models.event_loops import Loop, Loops, default_loops
 from models.gateway.breaker_filter import BreakerFilter
 from models.gateway.filters import LimiterStage, PermitStage, Sight, Stage
 from models.gateway.hang_up import HangUp, LimitReached
 from models.gateway.retry_filter import RetryFilter
 from models.gateway.spec import CONCURRENCY, GatewaySpec
+from models.host import Host
 from models.outcomes import ConnectionRefused, TimeLimitExceeded
 from models.request import Request, Visit
 from models.spec import Context
 from sim.environment import Activity, Environment
 from sim.patience import TimeLimit
-
-
-class Host(Protocol):
-    """The container the gateway runs in."""
-
-    is_up: bool
-    speed: float
-    cpus: int
-
-    def run(self, demand_s: float, /) -> Any: ...
-    def enter(self) -> Any: ...
-    def leave(self, light: Any) -> None: ...
 
 
 class Gateway:
@@ -116,7 +105,7 @@ class Gateway:
 
     def handle(self, request: Request, visit: Visit, route: GatewayRoute) -> Activity:
         """Carry `request` to its service and back. Raises `CallFailure`."""
-        host = self._host
+        host: Host = self._host
         if not host.is_up:
             raise ConnectionRefused(self.path)
         light = host.enter()
@@ -150,14 +139,15 @@ class Gateway:
 
     def _burn(self, request: Request, demand_s: float) -> Activity:
         """Burn the gateway's own CPU on the loop of the request's connection."""
-        env, loop = self._env, self._loops.of(request.user)
+        env, host = self._env, self._host
+        loop: Loop = self._loops.of(request.user)
         began_at_s = env.now
         _ = loop.acquire() or (yield)
         try:
-            throttled_s = yield self._host.run(demand_s)
+            throttled_s = yield host.run(demand_s)
         finally:
             loop.release()
-        burned_s: float = demand_s / self._host.speed
+        burned_s: float = demand_s / host.speed
         request.cpu_s += burned_s
         waited_s: float = env.now - began_at_s - burned_s
         if throttled_s:

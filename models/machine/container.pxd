@@ -1,22 +1,17 @@
 cimport cython
-from sim.environment cimport Light, Schedule, Timer
+from models.host cimport Host
 from models.machine.machine cimport Machine
+from sim.environment cimport Light, Schedule, Timer
 from sim.probe cimport Count, Level
 
 
-cdef class Container:
+cdef class Container(Host):
     cdef public Count deaths
     cdef public Level memory
-    cdef public Schedule _env
     cdef public Timer _death
-    cdef public bint _is_running, is_doomed, is_leaving, is_listed, is_started, is_up
-    cdef public dict _residents
-    cdef public double speed
+    cdef public bint _is_running, is_doomed, is_leaving
     cdef public long long _memory_limit_bytes, memory_bytes
     cdef public Machine _machine
-    cdef public object cpu, _closures, _down_for_s, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, cpus, on_killed, on_start, on_starting, on_up, path, run, spec
-    @cython.locals(light=Light)
-    cpdef enter(self)
-    cpdef leave(self, light)
+    cdef public object cpu, _closures, _down_for_s, _probe, _restart_rule, _restarting, _slowdowns, _started_at_s, base_bytes, on_killed, on_start, on_starting, on_up, spec
     @cython.locals(memory_bytes=cython.longlong, limit_bytes=cython.longlong)
     cpdef use_memory(self, long long delta_bytes)

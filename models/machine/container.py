@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final, Protocol
 
+from models.host import Host
 from models.jvm import cpu_count
 from models.machine.restart import RestartRule
 from models.machine.spec import ContainerSpec, MachineSpec
@@ -35,21 +36,20 @@ class Ground(Protocol):
     def use_memory(self, delta_bytes: int) -> None: ...
 
 
-class Container:
+class Container(Host):
     """One container: its CPU, its memory, who is being served in it, and whether it is up."""
 
     __slots__ = (
-        "_closures", "_death", "_down_for_s", "_env", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
-        "_residents", "_restart_rule", "_restarting", "_slowdowns", "_started_at_s", "base_bytes", "cpu", "cpus",
-        "deaths", "is_doomed", "is_leaving", "is_listed", "is_started", "is_up", "memory", "memory_bytes",
-        "on_killed", "on_start", "on_starting", "on_up", "path", "run", "spec", "speed",
+        "_closures", "_death", "_down_for_s", "_is_running", "_machine", "_memory_limit_bytes", "_probe",
+        "_restart_rule", "_restarting", "_slowdowns", "_started_at_s", "base_bytes", "cpu", "deaths", "is_doomed",
+        "is_leaving", "memory", "memory_bytes", "on_killed", "on_start", "on_starting", "on_up", "spec",
     )  # fmt: skip
 
     def __init__(self, machine: Ground, context: Context, spec: ContainerSpec, base_bytes: int | None = None) -> None:
+        cpus = cpu_count(spec.limits.cpus, machine.spec.cores)
+        super().__init__(context.env, context.path, machine.spec.speed, cpus)
         self._machine = machine
-        self._env = context.env
         self._probe = context.probe
-        self.path = context.path
         self.spec = spec
         quota = None
         if spec.limits.cpus is not None:
@@ -59,28 +59,18 @@ class Container:
         _report_cpu(context, self.cpu)
         self.run: Callable[[float], Any] = self.cpu.run
         """`yield container.run(demand_s)`: one CPU burst; the yield returns the seconds it was throttled."""
-        self.speed = machine.spec.speed
-        self.cpus = cpu_count(spec.limits.cpus, machine.spec.cores)
-        """Processors that a JVM in it sees."""
         self.base_bytes = spec.base_memory if base_bytes is None else base_bytes
         self.memory_bytes = 0
         self._memory_limit_bytes: int = NO_LIMIT if spec.limits.memory is None else spec.limits.memory
         self.memory = context.probe.level(f"{context.path}.memory_bytes")
         self.deaths = context.probe.count(f"{context.path}.deaths")
-        self.is_up = True
-        """Who connects is let in."""
-        self.is_listed = True
         self.is_leaving = False
         """It is about to be stopped and takes itself off the list: a readiness probe does not put it back."""
-        """Who chooses among several takes it for up: without health checks or notice, as long as it lives."""
-        self.is_started = True
-        """It lives and has started. Not the same as `is_up` where it turns people away."""
         self._closures = 0
         self._slowdowns: list[float] = []
         self.on_up: Callable[[], None] = _nothing
         """Called when it has started again."""
         self.is_doomed = False
-        self._residents: dict[Light, None] = {}
         self._death = Timer(self._env, self._die)
         self._restart_rule = RestartRule(spec.restart)
         self._down_for_s: float | None = None
@@ -99,16 +89,6 @@ class Container:
     def burn_aside(self, demand_s: float) -> None:
         """A thread of the process that nobody waits for burns CPU."""
         self.cpu.start(demand_s, _nothing)
-
-    def enter(self) -> Light:
-        """The running process is being served here: if the container dies, it gets `InstanceDied`."""
-        light = self._env.active
-        assert light is not None
-        self._residents[light] = None
-        return light
-
-    def leave(self, light: Light) -> None:
-        self._residents.pop(light, None)
 
     def use_memory(self, delta_bytes: int) -> None:
         """Take or return memory. Too much of it kills this container, or the machine's largest, at this instant."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from models.replica import Replica
 from models.request import Request, Visit
-from models.service.steps.base import Step
+from models.step import Step
 from sim.environment import Activity
 
 
@@ -21,7 +21,8 @@ class BlockingStep(Step):
         self.path = step.path
         self.name = step.name
         self._probability = step._probability
-        self._luck = step._luck
+        self.luck = step.luck
+        self.is_burst = False
         self._step = step
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:

@@ -1,6 +1,6 @@
 from models.request cimport Request, Visit
 from sim.environment cimport Schedule
-from models.service.steps.base cimport Step
+from models.step cimport Step
 
 
 cdef class CacheStep(Step):

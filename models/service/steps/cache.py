@@ -22,8 +22,8 @@ from models.outcomes import CacheUnavailable, InstanceDied
 from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CacheStepSpec, EvictStepSpec
-from models.service.steps.base import Step, take
 from models.spec import Context
+from models.step import Step, take
 from sim.environment import Activity
 from sim.errors import Failure
 

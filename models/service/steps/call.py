@@ -6,10 +6,10 @@ from models.outcomes import CallFailure, ClientGone, InstanceDied
 from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CallStepSpec
-from models.service.steps.base import Step, take
 from models.service.steps.guards import LANES_PER_CALL
 from models.service.steps.layers import Hop
 from models.spec import Context
+from models.step import Step, take
 from sim.environment import Activity
 from sim.patience import TimeLimit
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from models.replica import Replica, Work
-from models.request import Request, Visit
+from models.replica import Work
 from models.service.data_source import Source
 from models.service.spec import (
     CacheStepSpec,
@@ -20,7 +19,6 @@ from models.service.spec import (
     TransactionStepSpec,
     walk,
 )
-from models.service.steps.base import Step, take, take_timed
 from models.service.steps.blocking import BlockingStep
 from models.service.steps.cache import Cache, CacheStep, EvictStep
 from models.service.steps.call import CallStep, GuardedCallStep
@@ -29,7 +27,7 @@ from models.service.steps.layers import Hop
 from models.service.steps.plain import CpuStep, DelayStep
 from models.service.steps.transaction import HeldDatabaseStep, JoinedStep, TransactionStep, in_view
 from models.spec import Context
-from sim.environment import Activity
+from models.step import Endpoint, Step
 
 
 class Parts(Protocol):
@@ -41,22 +39,6 @@ class Parts(Protocol):
     def open_in_view(self) -> bool: ...
     def service(self, name: str) -> Hop: ...
     def is_idempotent(self, service: str, endpoint: str) -> bool: ...
-
-
-class Endpoint:
-    """The steps of one endpoint, ready to be taken in any replica of the service."""
-
-    __slots__ = ("_env", "_steps")
-
-    def __init__(self, context: Context, steps: list[Step]) -> None:
-        self._env = context.env
-        self._steps = steps
-
-    def work(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        """What a visit makes `replica` do."""
-        if request.steps_s is None:
-            return take(self._steps, request, visit, replica)
-        return take_timed(self._steps, request, visit, replica, self._env)
 
 
 def compile_endpoint(context: Context, service: str, endpoint: str, specs: Sequence[Any], parts: Parts) -> Work:
@@ -122,7 +104,7 @@ def compile_endpoint(context: Context, service: str, endpoint: str, specs: Seque
     if kept:
         work: Work = in_view([parts.source(name) for name in kept], steps, context.env)
         return work
-    return Endpoint(context, steps).work
+    return Endpoint(context, steps)
 
 
 def blocking(spec: DelayStepSpec | DatabaseStepSpec, step: Step) -> Step:

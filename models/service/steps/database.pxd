@@ -1,5 +1,5 @@
 from models.request cimport Request, Visit
-from models.service.steps.base cimport Step
+from models.step cimport Step
 
 
 cdef class DatabaseStep(Step):

@@ -7,8 +7,8 @@ from models.replica import Replica
 from models.request import Request, Visit
 from models.service.data_source import Source
 from models.service.spec import DatabaseStepSpec
-from models.service.steps.base import Step
 from models.spec import Context
+from models.step import Step
 from sim.environment import Activity
 
 

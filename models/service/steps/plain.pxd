@@ -1,11 +1,12 @@
 from models.request cimport Request, Visit
-from models.service.steps.base cimport Step
+from models.step cimport Step
 from sim.streams cimport Draws
 
 
 cdef class CpuStep(Step):
     cdef public Draws _demand
     cdef public object _given
+    cpdef double demand_s(self, Request request, Visit visit) except? -1.0
 
 
 cdef class DelayStep(Step):

@@ -6,8 +6,8 @@ from __future__ import annotations
 from models.replica import Replica
 from models.request import Request, Visit
 from models.service.spec import CpuStepSpec, DelayStepSpec
-from models.service.steps.base import Step
 from models.spec import Context
+from models.step import Step
 from sim.environment import Activity
 from sim.streams import Draws
 
@@ -19,11 +19,17 @@ class CpuStep(Step):
         super().__init__(context, spec.name, spec.probability)
         self._demand: Draws = context.streams.draws(f"{context.path}.demand", spec.demand.distribution())
         self._given = given
+        self.is_burst = True
+
+    def demand_s(self, request: Request, visit: Visit) -> float:
+        if request.given is not None:
+            given_s = request.given_s(self._given)
+            if given_s is not None:
+                return given_s
+        return self._demand.at(request.identity, visit.lane)
 
     def process(self, request: Request, visit: Visit, replica: Replica) -> Activity:
-        if request.given is None or (demand_s := request.given_s(self._given)) is None:
-            demand_s = self._demand.at(request.identity, visit.lane)
-        return replica.burn(request, demand_s)
+        return replica.burn(request, self.demand_s(request, visit))
 
 
 class DelayStep(Step):

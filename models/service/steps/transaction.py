@@ -8,8 +8,8 @@ from models.replica import Replica
 from models.request import Request, Visit
 from models.service.data_source import Source
 from models.service.spec import DatabaseStepSpec, TransactionStepSpec
-from models.service.steps.base import Step, take, take_timed
 from models.spec import Context
+from models.step import Step, take, take_timed
 from sim.environment import Activity
 
 

@@ -1,0 +1,12 @@
+from sim.environment cimport Light, Schedule
+
+
+cdef class Host:
+    cdef public Schedule _env
+    cdef public bint is_listed, is_started, is_up
+    cdef public dict _residents
+    cdef public double speed
+    cdef public object cpus, path, run
+    cpdef Light enter(self)
+    cpdef leave(self, Light light)
+    cpdef use_memory(self, long long delta_bytes)
