@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Nginx in its container: what it burns for a request, and which of its upstreams gets it.
 
 Models   A connection comes to any of the worker processes, all as likely. A worker that has no connection left closes
@@ -17,7 +18,8 @@ from typing import Any, Final, Protocol
 
 from models.connection_limit import ConnectionLimit, LimitsConnections
 from models.leaky_bucket import LimitsRequests, RequestLimit
-from models.load_balancer import Address, NginxSpec, Target, Upstream, Worker
+from models.load_balancer import Address, NginxSpec, Target, Upstream
+from models.load_balancer.keepalive import Worker
 from models.machine import ContainerSpec
 from models.outcomes import ConnectionClosed, ConnectionRefused
 from models.request import Request, Visit

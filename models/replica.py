@@ -149,11 +149,12 @@ class Replica:
         self._memory_bytes: int = spec.memory_per_request
         self._jvm = jvm
         self._work: dict[str, Any] = dict(work)
-        self._bare: dict[str, list[Step]] = {}
-        """Of the endpoints that are nothing but steps: those."""
-        if jvm is None:
-            self._bare = {endpoint: each.steps for endpoint, each in work.items() if isinstance(each, Endpoint)}
-        else:
+        self._bare: dict[str, list[Step] | None] = {
+            endpoint: each.steps if isinstance(each, Endpoint) and jvm is None else None
+            for endpoint, each in work.items()
+        }
+        """The steps of the endpoints that are nothing but steps."""
+        if jvm is not None:
             grows = isinstance(spec.workers, TomcatSpec)
             self._work = {endpoint: jvm.work_in(each, grows) for endpoint, each in work.items()}
         self.host = host
@@ -211,7 +212,7 @@ class Replica:
                     yield
                     request.wait_s += self._env.now - queued_at_s
                 try:
-                    steps: list[Step] | None = self._bare.get(visit.endpoint)
+                    steps: list[Step] | None = self._bare[visit.endpoint]
                     if steps is None or request.steps_s is not None:
                         yield from self._work[visit.endpoint](request, visit, self)
                     else:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """A JVM at work: requests allocate, collections stop the world, heaps run out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """The way of a request through an upstream: connect, send, wait, and go on to the next server where that may help."""
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class Upstream:
         return other
 
     def _copy(self) -> Upstream:
-        other = object.__new__(Upstream)
+        other = Upstream.__new__(Upstream)
         for name in Upstream.__slots__:
             setattr(other, name, getattr(self, name))
         return other

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """A call of another service. What guards it is `guards`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Transactions, and connections that are kept from one statement to the next."""
 
 from __future__ import annotations
