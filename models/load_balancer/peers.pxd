@@ -10,8 +10,8 @@ cdef class PeerSet:
     cdef public bint _has_limits, _is_least_conn, _is_random_two
     cdef public double _phase_s
     cdef public list _backups, _primaries, peers
-    cdef public long long _fail_timeout_s, _failing, _max_conns, _max_fails
-    cdef public object _backup_bits
+    cdef public long long _fail_timeout_s, _failing, _max_conns, _max_fails, _weight
+    cdef public object _backup_bits, _turns
     @cython.locals(peers=list, second=cython.longlong, alone=Peer, chosen=Peer, candidates=list)
     cpdef pick(self, double now_s, tried=*, search=*)
     @cython.locals(peer=Peer, was_down=bint)
