@@ -8,8 +8,11 @@
     solve.py       moving parameters until both agree; what cannot be told
     reshaping.py   gamma or lognormal, all durations together
     direct.py      think times, network, modes: what needs no simulation
+    samples.py     CPU that a monitoring system measured, read
+    utilisation.py what it says of demands
     work.py        one stretch of a log beside one scenario
     calibrate.py   all of it, in order
+    prediction.py  response times at a higher load, with an interval
     findings.py    measured, fitted, not identifiable
     writing.py     the fitted scenario, in the text of the old one
     report.py      what people read

@@ -19,9 +19,12 @@ from experiments.calibration.direct import Measured, connecting, network_share, 
 from experiments.calibration.findings import Finding, findings_of, measured_finding
 from experiments.calibration.parameters import Parameter, mean_of, parameters_of, with_values
 from experiments.calibration.places import Group
+from experiments.calibration.prediction import Predicted, predicted
 from experiments.calibration.reshaping import reshaping, share_of
+from experiments.calibration.samples import Samples
 from experiments.calibration.solution import Solution
 from experiments.calibration.solve import Search
+from experiments.calibration.utilisation import Used, used_by
 from experiments.calibration.work import NEGLIGIBLE, ROUGHLY, Bench, Split, Tell, split_of
 from experiments.errors import InputError, shown
 from experiments.scenario import Scenario
@@ -47,6 +50,10 @@ class Options:
     seed: int = 1
     keep: tuple[str, ...] = ()
     """Paths (or what they begin with) that stay as they are."""
+    samples: tuple[Samples, ...] = ()
+    """CPU of containers that was measured beside the log."""
+    predict: float | None = None
+    """Predict at the load where the busiest is busy for this share of the time."""
 
 
 @dataclass
@@ -65,24 +72,22 @@ class Calibration:
     held: list[EndpointErrors]
     measured: list[Measured]
     notes: list[str] = field(default_factory=list)
+    used: list[Used] = field(default_factory=list)
+    predicted: Predicted | None = None
 
 
 def calibrate(scenario: Scenario, observed: Observed, options: Options, tell: Tell) -> Calibration:
     """Fit a scenario to a log. Raises InputError where the log is of no use."""
     split = split_of(observed, options.hold_out, options.warm_up_s)
-    bench = Bench(scenario, observed, split, options.seed)
+    used, unused = _used(observed.between(split.begin, split.end), options.samples)
+    bench = Bench(scenario, observed, split, options.seed, used)
     kept = _kept(scenario, options.keep)
-    notes = _notes(bench)
+    notes = _notes(bench) + unused
     findings, measured = _measure(bench, observed, options, kept)
     groups, small = _groups(bench, kept)
     classes = [each for each in bench.finder.cache_classes() if _tells_keys(bench, each.routes) is False]
     parameters = parameters_of(groups, [each for each in classes if not _is_kept(each.said, kept)])
-    rough = None
-    if split.end - split.begin > MUCH_MORE * ROUGHLY:
-        shorter = split_of(observed, options.hold_out, options.warm_up_s, ROUGHLY)
-        rough = Bench(scenario, observed, shorter, options.seed)
-        rough.families, rough.fixed, rough.replications = bench.families, bench.fixed, 1
-    solution = _search(bench, rough, parameters, groups, tell)
+    solution = _search(bench, _rough(bench, scenario, observed, options), parameters, groups, tell)
     found, changes = findings_of(parameters, solution, bench.families)
     changes = {**bench.fixed, **changes}
     spec = with_values(bench.document, changes)
@@ -90,9 +95,12 @@ def calibrate(scenario: Scenario, observed: Observed, options: Options, tell: Te
     tell(0.9, "predicting what was held out")
     held = _held_out(observed, split, spec, options.seed)
     notes += _idle_limits(bench, spec)
+    ahead = None
+    if options.predict is not None:
+        ahead = predicted(bench, parameters, solution, options.predict, lambda text: tell(0.95, text))
     return Calibration(
         scenario, observed, split, findings, changes, spec, solution,
-        [level.rate_per_s for level in bench.figures.levels], held, measured, notes,
+        [level.rate_per_s for level in bench.figures.levels], held, measured, notes, used, ahead,
     )  # fmt: skip
 
 
@@ -180,13 +188,35 @@ def _half(
     return measured_finding(bench, at, half, None, note, kept)
 
 
+def _used(observed: Observed, samples: Sequence[Samples]) -> tuple[list[Used], list[str]]:
+    """What measured CPU says, and of which containers it says nothing."""
+    found: list[Used] = []
+    notes = []
+    for each in samples:
+        used = used_by(each, observed)
+        if isinstance(used, str):
+            notes.append(f"CPU of {each.container} is not used: {used}.")
+        else:
+            found.append(used)
+    return found, notes
+
+
 # --- with simulations ------------------------------------------------------------------------------------------------
+
+
+def _rough(bench: Bench, scenario: Scenario, observed: Observed, options: Options) -> Bench | None:
+    """A shorter stretch of a long log, to come near with cheap simulations."""
+    if len(bench.observed) <= MUCH_MORE * ROUGHLY:
+        return None
+    split = split_of(observed, options.hold_out, options.warm_up_s, ROUGHLY)
+    rough = Bench(scenario, observed, split, options.seed, bench.used)
+    rough.families, rough.fixed, rough.replications = bench.families, bench.fixed, 1
+    return rough
 
 
 def _search(
     bench: Bench, rough: Bench | None, parameters: list[Parameter], groups: Sequence[Group], tell: Tell
 ) -> Solution:  # fmt: skip
-    """`rough`: a shorter stretch of the log, to come near with cheap simulations."""
     made = 0
     expected = max(1, SIMULATIONS_A_PARAMETER * len(parameters) + 8) * (1 if rough is None else 2)
 
@@ -201,11 +231,13 @@ def _search(
     tell(0.0, "without load")
     factors = bench.idle_factors(groups)
     firsts = {mean_of(group).name: group.mean_s * factors[group.name] for group in groups}
-    if rough is not None:
-        search = search_on(rough)
-        firsts = {**firsts, **search.run(reshaping(rough, search, groups)).values}
-    search = search_on(bench)
-    search.run(reshaping(bench, search, groups), is_near=rough is not None)
+    if rough is None:
+        search = search_on(bench)
+        search.run(reshaping(bench, search, groups))
+    else:  # shapes are told by the whole log: of a stretch, values and shapes make up for each other
+        firsts = {**firsts, **search_on(rough).run(lambda: None).values}
+        search = search_on(bench)
+        search.finish(reshaping(bench, search, groups))
     tell(0.85, "once more, longer")
     return search.polished(lambda values: bench.longer_residuals(parameters, values), bench.finer)
 

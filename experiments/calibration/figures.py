@@ -4,7 +4,9 @@ Models   Requests are sorted into cells: endpoint, cache hit or miss where the l
          the logarithms of the mean and of twelve quantiles are figures; of each endpoint with a cache the log odds of a
          hit.
          How exactly the log tells them, and which of them go together, comes from resampling stretches of it (a block
-         bootstrap); the correlations are shrunk a little, for they are estimated from few stretches.
+         bootstrap). All figures of a level go together: what shares a processor is slow at the same time. There are
+         many more stretches than figures, for errors that are estimated from few look smaller than they are; each
+         is still long beside the response times. Correlations are shrunk a little.
          Quantiles below three units of the log's clock are left out; the mean is not biased by the unit.
 Checked  tests/unit/test_calibration_recovery.py
 """
@@ -12,6 +14,7 @@ Checked  tests/unit/test_calibration_recovery.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -28,7 +31,14 @@ QUANTILES: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98,
 LEAST: Final = 200
 """Requests a cell must have for its figures to be compared."""
 BLOCKS: Final = 240
-RESAMPLES: Final = 300
+"""Stretches that levels of load are told by."""
+MOST_PARTS: Final = 12
+"""Of each of them, to resample, ..."""
+LEAST_IN_PART: Final = 40
+"""... with at least so many requests on average, ..."""
+LONG: Final = 20.0
+"""... and at least this many times a mean response time long."""
+RESAMPLES: Final = 1000
 SHRINKAGE: Final = 0.03
 """Of correlations. More of it hides what neighbouring quantiles tell by their difference: the shape."""
 LEVELS: Final = 3
@@ -75,6 +85,7 @@ class Figures:
         """`rows`: what is compared. `cached`: routes whose hits and misses the log tells and the scenario has."""
         self._observed = observed
         self._block = blocks_of(observed.t_s, BLOCKS)
+        self._part = blocks_of(observed.t_s, BLOCKS * _parts(observed))
         self.levels = levels_of(self._block[rows], observed.span_s)
         self._level = np.full(BLOCKS, -1)
         for number, level in enumerate(self.levels):
@@ -90,6 +101,7 @@ class Figures:
             Odds(route, level) for route in sorted(cached) for level in range(len(self.levels))
             if int((timed & (observed.route == route) & (at_level == level) & (observed.cache >= 0)).sum()) >= LEAST
         ]  # fmt: skip
+        self.cells.sort(key=lambda cell: cell.level)
         self.count = sum(1 + len(cell.quantiles) for cell in self.cells) + len(self.odds)
         self.observed, self.roots = self._observe(timed)
 
@@ -123,28 +135,52 @@ class Figures:
         """The figures of the log, and of each cell the matrix that makes their errors independent and 1."""
         values: list[float] = []
         roots: list[Floats] = []
-        for cell in self.cells:
-            here = timed & self._here(cell.route, cell.cache, cell.level, self._observed.cache)
-            values += _figures(self._seen[here], cell.quantiles)
-            roots.append(_root(_spread(self._seen[here], self._block[here], cell.quantiles)))
+        for _, level in groupby(self.cells, lambda cell: cell.level):
+            cells = list(level)
+            samples = []
+            chance = np.random.Generator(np.random.Philox(key=[len(self._seen), 1 + cells[0].level]))
+            stretches = np.unique(self._part[timed & (self._at_level == cells[0].level)])
+            weights = chance.multinomial(len(stretches), np.full(len(stretches), 1 / len(stretches)), RESAMPLES)
+            for cell in cells:
+                here = timed & self._here(cell.route, cell.cache, cell.level, self._observed.cache)
+                values += _figures(self._seen[here], cell.quantiles)
+                stretch = np.searchsorted(stretches, self._part[here])
+                samples.append(_resampled(self._seen[here], stretch, weights.astype(np.float64), cell.quantiles))
+            roots.append(_root(np.atleast_2d(np.cov(np.concatenate(samples, axis=1), rowvar=False))))
         for odds in self.odds:
             here = timed & self._here(odds.route, -1, odds.level, self._observed.cache) & (self._observed.cache >= 0)
             values.append(_log_odds(self._observed.cache[here]))
             roots.append(_root(_odds_spread(self._observed.cache[here], self._block[here])))
         return np.array(values), roots
 
-    def simulated(self, run: Simulated) -> Floats:
-        """The same figures of a simulation; where it has no such request, they are far away."""
-        latency_s = self._dithered(as_logged(run.latency_s, self._observed.t_s, self._observed.unit_s))
-        good = self._rows & run.is_good
+    def simulated(self, run: Simulated, first: int = 0) -> Floats:
+        """The same figures of a simulation; where it has no such request, they are far away. `first`: the request that
+        a simulation of a part began with."""
+        these = slice(first, first + len(run.latency_s))
+        t_s, unit_s = self._observed.t_s[these], self._observed.unit_s
+        latency_s = as_logged(run.latency_s, t_s, unit_s)
+        latency_s = latency_s + self._dither[these] * unit_s if unit_s else latency_s
+        good = self._rows[these] & run.is_good
+        route, level = self._observed.route[these], self._at_level[these]
         values: list[float] = []
         for cell in self.cells:
-            took_s = latency_s[good & self._here(cell.route, cell.cache, cell.level, run.cache)]
+            here = good & (route == cell.route) & (level == cell.level)
+            took_s = latency_s[here if cell.cache < 0 else here & (run.cache == cell.cache)]
             values += _figures(took_s, cell.quantiles) if len(took_s) else [20.0] * (1 + len(cell.quantiles))
         for odds in self.odds:
-            here = good & self._here(odds.route, -1, odds.level, run.cache) & (run.cache >= 0)
+            here = good & (route == odds.route) & (level == odds.level) & (run.cache >= 0)
             values.append(_log_odds(run.cache[here]))
         return np.array(values)
+
+    def has_all(self, begin: int, end: int) -> bool:
+        """Whether these requests have some for every figure."""
+        route, level = self._observed.route[begin:end], self._at_level[begin:end]
+        cache, rows = self._observed.cache[begin:end], self._rows[begin:end]
+        for cell in self.cells:
+            here = rows & (route == cell.route) & (level == cell.level) & ((cell.cache < 0) | (cache == cell.cache))
+            if int(here.sum()) < LEAST:
+                return False
+        return True
 
     def whitened(self, figures: Floats) -> Floats:
         """Figures (or columns of a Jacobian) in units of their errors."""
@@ -185,25 +221,28 @@ def _figures(values: Floats, quantiles: tuple[float, ...]) -> list[float]:
     return found
 
 
-def _spread(values: Floats, block: Integers, quantiles: tuple[float, ...]) -> Floats:
-    """The covariances of a cell's figures, over resampled stretches."""
-    chance = np.random.Generator(np.random.Philox(key=[len(values), 1]))
-    _, stretch = np.unique(block, return_inverse=True)
-    many = int(stretch.max()) + 1
-    weights = chance.multinomial(many, np.full(many, 1 / many), RESAMPLES).astype(np.float64)
-    floor = np.log(np.maximum(values, 1e-7))
-    low, high = float(floor.min()), float(floor.max()) + 1e-9
-    edges = np.linspace(low, high, BINS + 1)
-    place = np.minimum(((floor - low) / (high - low) * BINS).astype(np.int64), BINS - 1)
-    table = np.bincount(stretch * BINS + place, minlength=many * BINS).reshape(many, BINS)
-    counts = weights @ table
+def _parts(observed: Observed) -> int:
+    """How many parts stretches are cut into to be resampled."""
+    took_s = observed.response_s[observed.is_timed]
+    longest = observed.span_s / BLOCKS / (LONG * max(float(took_s.mean()), 1e-6)) if len(took_s) else 1.0
+    return int(np.clip(min(len(took_s) / BLOCKS / LEAST_IN_PART, longest), 1, MOST_PARTS))
+
+
+def _resampled(values: Floats, stretch: Integers, weights: Floats, quantiles: tuple[float, ...]) -> Floats:
+    """A cell's figures, over resampled stretches: `weights` says how often each is in each sample."""
+    many = weights.shape[1]
+    low, high = np.log(np.maximum(np.quantile(values, [0.002, 1.0]), 1e-7))
+    edges = np.linspace(low, high + 1e-9, BINS + 1)
+    logs = np.clip(np.log(np.maximum(values, 1e-7)), low, high)
+    place = np.minimum(((logs - low) / (edges[-1] - low) * BINS).astype(np.int64), BINS - 1)
+    counts = weights @ np.bincount(stretch * BINS + place, minlength=many * BINS).reshape(many, BINS)
     totals = weights @ np.bincount(stretch, weights=values, minlength=many)
-    figures = np.empty((RESAMPLES, 1 + len(quantiles)))
-    figures[:, 0] = np.log(np.maximum(totals / counts.sum(axis=1), 1e-9))
-    running = np.cumsum(counts, axis=1)
-    for row in range(RESAMPLES):
+    running = np.maximum(np.cumsum(counts, axis=1), 1e-9)
+    figures = np.empty((len(weights), 1 + len(quantiles)))
+    figures[:, 0] = np.log(np.maximum(totals / running[:, -1], 1e-9))
+    for row in range(len(weights)):
         figures[row, 1:] = np.interp(np.array(quantiles) * running[row, -1], running[row], edges[1:])
-    return np.atleast_2d(np.cov(figures, rowvar=False))
+    return figures
 
 
 def _odds_spread(cache: npt.NDArray[np.int8], block: Integers) -> Floats:

@@ -24,6 +24,8 @@ FITTED: Final = "fitted"
 MEASURED: Final = "measured"
 UNKNOWN: Final = "not identifiable"
 KEPT: Final = "kept"
+NEARLY: Final = 1.0
+"""Within so many standard errors of an exponential, a gamma is one: two would hide what is to be seen."""
 _TWO_SIDED: Final = 1.96
 
 
@@ -70,7 +72,7 @@ def findings_of(
 ) -> tuple[list[Finding], dict[tuple[str | int, ...], Any]]:
     """What was found of each parameter, and the new values by their paths in the document."""
     values = _simplified(parameters, solution, families)
-    intervals = {each.name: _interval(each, solution) for each in parameters if each.name in solution.values}
+    intervals = {each.name: _interval(each, values, solution) for each in parameters if each.name in values}
     digits = {
         each.group.name if each.group else each.name: intervals[each.name].digits + 1
         for each in parameters if each.name in intervals and each.what != "spread"
@@ -82,8 +84,8 @@ def findings_of(
     return found, changes
 
 
-def _interval(each: Parameter, solution: Solution) -> Interval:
-    value, error = solution.values[each.name], solution.errors[each.name]
+def _interval(each: Parameter, values: Mapping[str, float], solution: Solution) -> Interval:
+    value, error = values[each.name], solution.errors[each.name]
     inner = each.inner(value)
     return Interval(value, each.outer(inner - _TWO_SIDED * error), each.outer(inner + _TWO_SIDED * error))
 
@@ -91,15 +93,22 @@ def _interval(each: Parameter, solution: Solution) -> Interval:
 def _simplified(
     parameters: Sequence[Parameter], solution: Solution, families: Mapping[str, str]
 ) -> dict[str, float]:  # fmt: skip
-    """A gamma is an exponential where the log does not speak against it."""
-    values = dict(solution.values)
-    for each in parameters:
-        if each.group is None or each.what != "spread" or each.name not in values:
+    """A gamma is an exponential where the log says nearly that; what trades against its spread follows."""
+    names, covariance = list(solution.values), solution.covariance
+    known = {each.name: each for each in parameters}
+    inner = {name: known[name].inner(value) for name, value in solution.values.items()}
+    moved = dict(inner)
+    ones = set()
+    for place, name in enumerate(names):
+        group = known[name].group
+        if group is None or known[name].what != "spread" or families.get(group.name, group.family) != "gamma":
             continue
-        interval = _interval(each, solution)
-        if families.get(each.group.name, each.group.family) == "gamma" and interval.low <= 1 <= interval.high:
-            values[each.name] = 1.0
-    return values
+        missing = 1.0 - inner[name]
+        if abs(missing) <= NEARLY * solution.errors[name]:
+            ones.add(name)
+            for other, at in enumerate(names):
+                moved[at] += missing * float(covariance[other, place] / covariance[place, place])
+    return {name: 1.0 if name in ones else known[name].outer(moved[name]) for name in names}
 
 
 def _of_group(

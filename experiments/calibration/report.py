@@ -14,6 +14,8 @@ from rich.text import Text
 from experiments.calibration.calibrate import Calibration
 from experiments.calibration.direct import Measured
 from experiments.calibration.findings import FITTED, MEASURED, UNKNOWN, Finding, Interval
+from experiments.calibration.prediction import GOOD, Predicted
+from experiments.calibration.utilisation import Demand, Used
 from experiments.calibration.writing import duration_range, flow, number_range
 from experiments.report.cells import as_duration
 from experiments.report.layout import Indented
@@ -31,6 +33,8 @@ def document_of(calibration: Calibration) -> dict[str, Any]:
         "levels_per_s": calibration.levels, "misfit": solution.misfit, "is_settled": solution.is_settled,
         "simulations": solution.simulations, "findings": [each.as_dict() for each in calibration.findings],
         "measured": {each.what: each.as_dict() for each in calibration.measured},
+        "used": {each.container: each.as_dict() for each in calibration.used},
+        "predicted": None if calibration.predicted is None else calibration.predicted.as_dict(),
         "held_out": {each.name: each.as_dict() for each in calibration.held}, "notes": calibration.notes,
     }  # fmt: skip
 
@@ -55,12 +59,22 @@ def _parts(calibration: Calibration) -> Iterator[RenderableType]:
         yield Text("MEASURED IN THE LOG ITSELF", style="bold cyan")
         for each in calibration.measured:
             yield Indented(Text(_measured(each)))
+    if calibration.used:
+        yield ""
+        yield Text("CPU MEASURED BESIDE THE LOG", style="bold cyan")
+        for used in calibration.used:
+            yield Indented(Text(_used(used)))
     yield ""
     yield Text("HOW WELL IT FITS", style="bold cyan")
     yield Indented(Text(_fit(calibration)))
     yield ""
     yield Text("HELD OUT: predicted, then compared", style="bold cyan")
     yield from errors_table({each.name: each.as_dict() for each in calibration.held})
+    if calibration.predicted is not None:
+        yield ""
+        yield Text("PREDICTED AT A HIGHER LOAD", style="bold cyan")
+        for line in _predicted(calibration.predicted):
+            yield Indented(Text(line))
     if calibration.notes:
         yield ""
         yield Text("WORTH KNOWING", style="bold cyan")
@@ -105,6 +119,34 @@ def _measured(each: Measured) -> str:
         f"{text}; {flow(each.spec)}, {each.fitted.verdict} fit: largest distance {each.fitted.distance:.3f}, "
         f"p {each.farther:.2g}{rejected}"
     )
+
+
+def _used(used: Used) -> str:
+    """The CPU time of a request, all together and by endpoint."""
+    base = f"; {used.base:.2g} cores without requests" if used.base else ""
+    each = ", ".join(f"{name} {_demand(one)}" for name, one in used.routes.items()) if len(used.routes) > 1 else ""
+    apart = f". By endpoint: {each}" if each else ""
+    return f"{used.container}: {_demand(used.whole)} a request, over {used.windows} windows{base}{apart}"
+
+
+def _demand(demand: Demand) -> str:
+    half = 1.96 * demand.error_s
+    return duration_range(Interval(demand.mean_s, demand.mean_s - half, demand.mean_s + half))
+
+
+def _predicted(found: Predicted) -> Iterator[str]:
+    yield (
+        f"{found.rate_per_s:.3g} requests/s ({found.times:.2g} times the busiest level of the log), where "
+        f"{found.busiest} is busy {found.share:.0%} of the time:"
+    )
+    told = found.as_dict()
+    for name in ("mean", "p95"):
+        value, low, high = told[f"{name}_s"]
+        widest = max(high / value - 1, 1 - low / value)
+        yield f"{name:<5} {duration_range(Interval(value, low, high))}: the log tells it to {widest:.1%}"
+    if found.longer > 1:
+        yield f"A log {found.longer:.2g} times as long, alike, would tell the mean to {GOOD:.0%}."
+    yield "That is, if what stays as it was is right, and nothing is missing from the scenario."
 
 
 def _fit(calibration: Calibration) -> str:

@@ -22,23 +22,30 @@ CLEARLY: Final = 6.0
 MOST_SHAPES: Final = 3
 
 
-def reshaping(bench: Bench, search: Search, groups: Sequence[Group]) -> Callable[[], None]:
-    """What tries other shapes at the point where the search is."""
+def reshaping(bench: Bench, search: Search, groups: Sequence[Group]) -> Callable[[], bool]:
+    """What tries other shapes at the point where the search is; true where some are better."""
     spreads = {spread_of(group).name: group for group in groups if group.family not in FIXED}
 
-    def reshape() -> None:
+    def reshape() -> bool:
         fitted = [spreads[each.name] for each in search.unknowns if each.name in spreads]
         fitted.sort(key=lambda group: -share_of(bench, group))
         before = dict(bench.families)
         others = {group.name: _other(bench, group) for group in fitted[:MOST_SHAPES]}
+        if not others:
+            return False
+        here = search.simulated_here("other shapes?")
         shifts = {}
         for name, family in others.items():
             _set(bench, {**before, name: family})
-            shifts[name] = search.shift(f"another shape for {name}")
+            shifts[name] = search.simulated_here(f"another shape for {name}") - here
         turned = search.best_of(shifts, CLEARLY)
         _set(bench, {**before, **{name: others[name] for name in turned}})
-        if turned and not search.retried("other shapes"):
+        if not turned:
+            return False
+        is_better = search.retried("other shapes")
+        if not is_better:
             _set(bench, before)
+        return is_better
 
     return reshape
 

@@ -45,6 +45,8 @@ class Solution:
     """By name, of what is identifiable."""
     errors: dict[str, float] = field(default_factory=dict)
     """Standard errors of the inner values."""
+    covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """Of the inner values, in the order of `values`."""
     misfit: float = 0.0
     """Mean squared error of the figures in units of what chance explains: about 1 where the scenario fits."""
     lost: dict[str, list[str]] = field(default_factory=dict)

@@ -41,6 +41,8 @@ TOGETHER: Final = 0.8
 """Correlation from which two parameters are said to trade against each other."""
 FIRST_ROUNDS: Final = 3
 MOST_ROUNDS: Final = 7
+RESHAPED: Final = 2
+"""So often at most, shapes are chosen: the first choice is made while others are still wrong."""
 SETTLED: Final = 0.1
 """A step that would lower the misfit by less than this (in squared errors) ends the search."""
 
@@ -128,26 +130,44 @@ class Search:
 
     # --- the search ----------------------------------------------------------------------------------------------
 
-    def run(self, reshape: Callable[[], None], is_near: bool = False) -> Solution:
+    def run(self, reshape: Callable[[], object]) -> Solution:
         """Search, drop what cannot be known, search again until all that is left can be.
 
         `reshape` is called when the parameters are about right, and again if that does not fit: it may change what is
-        simulated, see `retried`. `is_near`: they are about right from the start.
+        simulated, see `retried`.
         """
         self.now = self._simulate(self.at, "with the first values")
         if self.unknowns:
             self._take_slopes()
             self._drop_hopeless()
             self._descend(FIRST_ROUNDS)
-            if not is_near:
-                reshape()
-                self._descend()
+            self._fresh_slopes()
+            reshape()
+            self._descend()
             self._fresh_slopes()  # the first choice was made while other parameters were still off
             reshape()
         while self.unknowns:
             self._descend()
             if self._fresh_slopes():
                 self._descend(FIRST_ROUNDS)
+            if not self._drop_unknown():
+                break
+        return self._finished()
+
+    def finish(self, reshape: Callable[[], bool]) -> Solution:
+        """A search from values that are nearly right, with simulations that are dear: as few as will do."""
+        self.now = self._simulate(self.at, "all of the log")
+        if self.unknowns:
+            self._take_slopes()
+            self._drop_hopeless()
+            self._descend(FIRST_ROUNDS)
+            for _ in range(RESHAPED):
+                self._fresh_slopes()
+                if not reshape():
+                    break
+        while self.unknowns:
+            self._descend(FIRST_ROUNDS)
+            self._fresh_slopes()
             if not self._drop_unknown():
                 break
         return self._finished()
@@ -174,9 +194,9 @@ class Search:
             self.now = self.now - self._matrix() @ step
         return self._finished()
 
-    def shift(self, text: str) -> Floats:
-        """How the residuals change by what has been changed in what is simulated."""
-        return self._simulate(self.at, text) - self.now
+    def simulated_here(self, text: str) -> Floats:
+        """Residuals at this point, good for differences: what other shapes do to them, say."""
+        return self._simulate(self.at, text, quick=True)
 
     def best_of(self, shifts: Mapping[str, Floats], clearly: float) -> tuple[str, ...]:
         """Which of these changes together fit best once the parameters have followed; each must lower the misfit by
@@ -296,7 +316,8 @@ class Search:
         found.residuals = self.now
         if self.unknowns:
             covariance = self._covariance()
-            errors = np.sqrt(np.diag(covariance)) * self._widening()
+            found.covariance = covariance * self._widening() ** 2
+            errors = np.sqrt(np.diag(found.covariance))
             trades = {each.name: self._trades(place, covariance) for place, each in enumerate(self.unknowns)}
             found.together = {name: others for name, others in trades.items() if others}
             found.errors = {each.name: float(error) for each, error in zip(self.unknowns, errors, strict=True)}

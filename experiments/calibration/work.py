@@ -18,20 +18,27 @@ from experiments.calibration.direct import Modes, told_by_modes, two_modes
 from experiments.calibration.figures import LEAST, Figures
 from experiments.calibration.parameters import Parameter, applied, with_values
 from experiments.calibration.places import Finder, Group, find_places
+from experiments.calibration.utilisation import Used, compared
 from experiments.errors import InputError, shown
 from experiments.scenario import Scenario
 from experiments.scoring.observed import HOW_TO_LOG, Floats, Observed
 from experiments.scoring.simulated import Simulated, simulate, under_log
 from models.system import SystemSpec
 
-MOST_SIMULATED: Final = 150_000
+MOST_SIMULATED: Final = 1_000_000
 ROUGHLY: Final = 15_000
 """Requests that a first, rough search is made with."""
+SLOPED: Final = 40_000
+"""Requests that slopes are simulated with: differences under common random numbers need no more."""
 ENOUGH_SIMULATED: Final = 30_000
 """Requests in one evaluation: a short log is simulated several times."""
 MOST_REPLICATIONS: Final = 2
-LONGER: Final = 3
-"""So many times more runs for the last step: what chance in the simulation adds is then small."""
+LONGER: Final = 6
+"""Runs for the last step: what chance in the simulation adds is then small, ..."""
+MOST_AT_LAST: Final = 450_000
+"""... but of a long log as many as these requests make, ..."""
+LEAST_LONGER: Final = 2
+"""... and at least this many times those before."""
 LEAST_REQUESTS: Final = 500
 WARM_UP_SHARE: Final = 0.05
 IDLE_REQUESTS: Final = 200
@@ -92,7 +99,10 @@ def _widest(observed: Observed, cut: int, most: int) -> tuple[int, int]:
 class Bench:
     """A scenario and a stretch of a log, side by side."""
 
-    def __init__(self, scenario: Scenario, observed: Observed, split: Split, seed: int) -> None:
+    def __init__(
+        self, scenario: Scenario, observed: Observed, split: Split, seed: int, used: Sequence[Used] = ()
+    ) -> None:  # fmt: skip
+        """`used`: CPU that was measured beside the log."""
         self.document: Mapping[str, Any] = scenario.document
         self.scenario = scenario
         self.seed = seed
@@ -109,6 +119,8 @@ class Bench:
                 f"{shown(observed.log)[1:-1]}: must have at least {LEAST} answered requests of an endpoint at one "
                 f"level of load, got fewer of each. Log for longer. {HOW_TO_LOG}"
             )
+        self.used = used
+        self._cpu, self._cpu_errors = compared(used)
         self.families: dict[str, str] = {}
         self.fixed: dict[tuple[str | int, ...], Any] = {}
         """What was measured without a simulation, by its path in the document."""
@@ -116,6 +128,8 @@ class Bench:
         self.most_waiting: dict[str, int] = {}
         """By station, how many waited there at most in the last simulation."""
         self.replications = min(MOST_REPLICATIONS, max(1, round(ENOUGH_SIMULATED / len(self.observed))))
+        self.longer = max(LEAST_LONGER * self.replications, min(LONGER, MOST_AT_LAST // len(self.observed)))
+        self._part = self._sloped()
 
     def _routes(self, rows: Any) -> list[int]:
         timed = rows & self.observed.is_timed
@@ -159,24 +173,56 @@ class Bench:
         return replace(run, cache=cache)
 
     def residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float], quick: bool = False) -> Floats:
-        """(observed - simulated) in units of errors, those of the simulation itself included. `quick`: of one run."""
-        return self._residuals(parameters, values, 1 if quick else self.replications) / _with_noise(self.replications)
+        """(observed - simulated) in units of errors, those of the simulation itself included. `quick`: of one run, of a
+        stretch if the log is long: good for differences only."""
+        if quick and self._part is not None:
+            found = self._part_of_residuals(parameters, values, *self._part)
+        else:
+            found = self._residuals(parameters, values, 1 if quick else self.replications)
+        return found / _with_noise(self.replications)
 
     def longer_residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float]) -> Floats:
         """The same of more runs, whose own errors are smaller."""
-        return self._residuals(parameters, values, LONGER * self.replications) / _with_noise(LONGER * self.replications)
+        return self._residuals(parameters, values, self.longer) / _with_noise(self.longer)
 
     @property
     def finer(self) -> float:
         """How much smaller the units of the longer ones are."""
-        return _with_noise(self.replications) / _with_noise(LONGER * self.replications)
+        return _with_noise(self.replications) / _with_noise(self.longer)
 
     def _residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float], runs: int) -> Floats:
         spec = self.spec_with(parameters, values)
-        total = np.zeros(self.figures.count)
+        total, cpu = np.zeros(self.figures.count), np.zeros(len(self.used))
         for replication in range(runs):
-            total += self.figures.simulated(self.run(spec, replication))
-        return self.figures.whitened(self.figures.observed - total / runs)
+            run = self.run(spec, replication)
+            total += self.figures.simulated(run)
+            cpu += self._simulated_cpu(run)
+        return self._in_errors(total / runs, cpu / runs)
+
+    def _in_errors(self, figures: Floats, cpu: Floats) -> Floats:
+        """(observed - simulated) in units of errors."""
+        times = self.figures.whitened(self.figures.observed - figures)
+        return np.concatenate([times, (self._cpu - cpu) / self._cpu_errors])
+
+    def _simulated_cpu(self, run: Simulated) -> Floats:
+        """Logarithms of the CPU time of a request, by container that it was measured of."""
+        each = [run.cpu_s[used.container] / len(run.latency_s) for used in self.used]
+        return np.log(np.maximum(each, 1e-9))
+
+    def _part_of_residuals(
+        self, parameters: Sequence[Parameter], values: Mapping[str, float], begin: int, end: int
+    ) -> Floats:
+        spec = under_log(self.spec_with(parameters, values))
+        run = self.by_modes(simulate(spec, self.observed.between(begin, end).trace(), self.seed, 0))
+        return self._in_errors(self.figures.simulated(run, begin), self._simulated_cpu(run))
+
+    def _sloped(self) -> tuple[int, int] | None:
+        """The stretch that slopes are simulated with; None: all of it, for the log is short, or no stretch has every
+        figure."""
+        if len(self.observed) <= 1.5 * SLOPED:
+            return None
+        begin, end = _widest(self.observed, len(self.observed), SLOPED)
+        return (begin, end) if self.figures.has_all(begin, end) else None
 
     # --- where to begin ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ Checked  tests/unit/test_observed.py, tests/e2e/test_score_cli.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 from experiments.runner import Task, replicate
 from experiments.scoring.observed import Floats, Integers
 from experiments.trace import Trace
-from models.system import SystemSpec
+from models.system import SystemSpec, containers
 from models.workload.spec import TraceSpec
+from sim.recorder import LevelFigures, Recording
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Simulated:
     route: Integers
     most_waiting: dict[str, int]
     """By station that anybody came to: how many waited there at most."""
+    cpu_s: dict[str, float]
+    """By container (all replicas of a service are one): seconds of cores that it was busy for."""
+    busiest: tuple[str, float]
+    """The station, the container with a CPU limit or the machine that was busy most, and its share."""
 
 
 class _Sink:
@@ -64,7 +69,36 @@ def simulate(spec: SystemSpec, trace: Trace, seed: int, replication: int) -> Sim
     route = np.array([numbers[name] for part in sink.parts for name in part[3]], dtype=np.int64)
     stations = done.recording.whole.stations.values()
     waiting = {station.path: station.most_waiting for station in stations if station.arrivals}
-    return Simulated(latency_s, good, cache, route, waiting)
+    cpu_s = _cpu_s(spec, done.recording.whole.levels)
+    return Simulated(latency_s, good, cache, route, waiting, cpu_s, _busiest(spec, cpu_s, done.recording))
+
+
+def _cpu_s(spec: SystemSpec, levels: Mapping[str, LevelFigures]) -> dict[str, float]:
+    found = dict.fromkeys((path for path, _ in containers(spec)), 0.0)
+    speeds = {path: spec.machines[container.machine].speed for path, container in containers(spec)}
+    for name, level in levels.items():
+        path = name.removesuffix(".cpu_s")
+        path = path if path in found else path.rpartition(".replica-")[0]
+        if name.endswith(".cpu_s") and path in found:
+            found[path] += level.area / speeds[path]
+    return found
+
+
+def _busiest(spec: SystemSpec, cpu_s: Mapping[str, float], recording: Recording) -> tuple[str, float]:
+    span_s = max(recording.end_s, 1e-9)
+    shares = {path: each.utilisation or 0.0 for path, each in recording.whole.stations.items()}
+    machines = dict.fromkeys(spec.machines, 0.0)
+    for path, container in containers(spec):
+        machines[container.machine] += cpu_s[path]
+        if container.limits.cpus is not None:
+            shares[path] = cpu_s[path] / span_s / container.limits.cpus / _replicas(spec, path)
+    for name, used_s in machines.items():
+        shares[f"machines.{name}"] = used_s / span_s / spec.machines[name].cores
+    return max(sorted(shares.items()), key=lambda each: each[1])
+
+
+def _replicas(spec: SystemSpec, path: str) -> int:
+    return spec.services[path.removeprefix("services.")].replicas if path.startswith("services.") else 1
 
 
 def as_logged(latency_s: Floats, t_s: Floats, unit_s: float) -> Floats:

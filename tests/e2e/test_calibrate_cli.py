@@ -82,6 +82,28 @@ def test_calibrate_writes_a_scenario_that_can_be_run_and_scored(
     assert len(series["observed"]["per_s"]) == len(series["simulated"]["p95_s"])
 
 
+def test_measured_cpu_and_a_higher_load(
+    scenario: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.calibration.prediction.REQUESTS", 2000)
+    at_s = np.loadtxt(rows, delimiter=",", skiprows=1, usecols=1)
+    edges_s = np.arange(0.0, at_s[-1], 5.0)
+    used_s = 0.011 * np.concatenate([[0], np.cumsum(np.histogram(at_s, edges_s)[0])])
+    lines = [f"{at - at_s[0]:.6f},{used:.6f}" for at, used in zip(edges_s, used_s, strict=True)]
+    cpu = tmp_path / "cpu.csv"
+    cpu.write_text("\n".join(["time,api cpu_seconds", *lines]) + "\n")
+    arguments = ["calibrate", str(rows), "--scenario", str(scenario), "-o", str(tmp_path / "fitted.yaml")]
+    assert main([*arguments, "--utilisation", str(cpu), "--predict", "0.8"]) == 0
+    told = capsys.readouterr().out
+    assert "CPU MEASURED BESIDE THE LOG" in told
+    assert "services.api" in told
+    assert "PREDICTED AT A HIGHER LOAD" in told
+    assert "machines.vm is busy 8" in told or "machines.vm is busy 79" in told
+    assert "the log tells it to" in told
+    assert main([*arguments, "--utilisation", str(rows)]) == 2
+    assert "must begin with a header" in capsys.readouterr().err
+
+
 def test_score_sees_a_scenario_that_is_wrong(scenario: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", str(rows), "--scenario", str(scenario), "--json", "--replications", "1"]) == 0
     figure = json.loads(capsys.readouterr().out)["endpoints"]["get"]["mean"]
