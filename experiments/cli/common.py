@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -124,6 +125,16 @@ def guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
 
 class _Terminated(KeyboardInterrupt):
     """Asked to stop by SIGTERM: clean up like after Ctrl-C."""
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While the program loads: everything that is made then stays, so that looking for garbage finds none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def exit_code_of(stop: BaseException) -> int:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.cli.common import EXIT_BREACHED, choice_options, console_for, exit_code_of, output_options, progress
+from experiments.cli.common import (
+    EXIT_BREACHED,
+    choice_options,
+    console_for,
+    exit_code_of,
+    loading,
+    output_options,
+    progress,
+)
 
 if TYPE_CHECKING:
     from experiments.result import RunResult
@@ -41,9 +49,11 @@ def run(scenario: str, settings: tuple[str, ...], variant: str | None, **options
 
     A PATH is a place in the scenario, docs/scenario-format.md has them all; docs/result.md tells of the figures.
     """
-    from experiments.scenario import load_scenario
+    with loading():
+        from experiments.scenario import load_scenario
 
-    return carry_out(load_scenario(scenario, settings, variant), None, {}, **options)
+        loaded = load_scenario(scenario, settings, variant)
+    return carry_out(loaded, None, {}, **options)
 
 
 def plain_report(document: dict[str, Any]) -> str:

@@ -22,6 +22,8 @@ from compiled_copy import Compiled
 
 HERE = Path(__file__).resolve().parent
 MEASURED = HERE / "measured"
+CACHE = compiled_copy.FOLDER.with_name("bytecode")
+"""Here even where the environment says that Python should keep none."""
 BUILT = ("reference", "maltan/early", "maltan/growth")
 STEPS = ("help", "the pilot begins", "first figures", "first replication", "result")
 
@@ -117,6 +119,7 @@ def measure_start(rounds: int, compiled: Compiled) -> dict[str, Any]:
     for label, where in (("pure", None), ("compiled", compiled)):
         if where is not None and where.folder is None:
             continue
+        one("build", where)  # from the second run on, Python has kept what it compiled of the sources
         runs = [one("run", where) for _ in range(rounds)]
         kept[label] = {
             "run": {step: median_of([run[step] for run in runs]) for step in STEPS},
@@ -144,6 +147,8 @@ def one(what: str, compiled: Compiled | None) -> Any:
     else:
         assert compiled.folder is not None
         environment, folder = compiled_copy.variables(compiled), compiled.folder / "tests" / "benchmarks"
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(CACHE)
     command = [sys.executable, str(folder / "start.py"), "--one", what, repr(perf_counter())]
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=folder, timeout=600, check=False
