@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +14,7 @@ from sim.probe import Count, Level, Meter, Source, Station, Tally
 from sim.recorder.figures import RequestFigures, RequestTotals
 from sim.recorder.instruments import InstrumentFigures, Instruments, Notes
 from sim.recorder.ledger import Digest, Extras, Rows, RowSink
-from sim.recorder.record import PACK, REASONS, RECORD, Batch, Recorded, Records, pack_in_flight
+from sim.recorder.record import IN_FLIGHT, REASONS, RECORD, Batch, Columns, Recorded, Records
 from sim.recorder.sampler import Sampler, Samples
 from sim.recorder.series import Series, SeriesTotals
 
@@ -24,10 +23,6 @@ FOLD: Final = 65_536
 
 NOTES: Final = 1000
 """Notes kept in full; later ones are only counted."""
-
-_SIZE: Final = PACK.size
-_FULL: Final = FOLD * _SIZE
-_pack_into: Final = PACK.pack_into
 
 
 @dataclass(frozen=True)
@@ -62,8 +57,8 @@ class Recorder:
     """Told of every arrival and every end; also the probe that components get their instruments from."""
 
     __slots__ = (
-        "_bin_s", "_buffer", "_codes", "_digest", "_ended", "_env", "_extras", "_in_flight", "_last_ended_at_s",
-        "_lines", "_notes", "_position", "_records", "_rows", "_sampler", "_series", "_totals", "_warm_up_s", "_warmer",
+        "_bin_s", "_codes", "_columns", "_digest", "_ended", "_env", "_extras", "_in_flight", "_last_ended_at_s",
+        "_lines", "_notes", "_packed", "_records", "_rows", "_sampler", "_series", "_totals", "_warm_up_s", "_warmer",
         "arrivals", "endpoints", "instruments", "on_fold",
     )  # fmt: skip
 
@@ -89,9 +84,9 @@ class Recorder:
         self._bin_s = bin_s
         self._in_flight: dict[int, Recorded] = {}
         self._ended = [0, 0, 0, 0]
-        self._buffer = bytearray(_FULL)
-        self._records: Records = np.frombuffer(self._buffer, dtype=RECORD)
-        self._position = 0
+        self._records: Records = np.zeros(FOLD, dtype=RECORD)
+        self._columns = Columns(self._records)
+        self._packed = 0
         self._last_ended_at_s = 0.0
         self._codes = {"": 0}
         self._totals = RequestTotals(len(self.endpoints))
@@ -117,7 +112,7 @@ class Recorder:
     @property
     def pending(self) -> Records:
         """Requests that have ended and are not folded yet, as they stand: to be read at once."""
-        return self._records[: self._position // _SIZE]
+        return self._records[: self._packed]
 
     def arrived(self, request: Recorded) -> None:
         """A request arrives now. Ordinals count 0, 1, 2, ..."""
@@ -137,23 +132,18 @@ class Recorder:
         except KeyError:
             code = self._new_code(request.reason)
         in_flight = self._in_flight
-        position = self._position
         try:
             del in_flight[request.ordinal]
-            _pack_into(
-                self._buffer, position, request.ordinal, request.arrived_at_s, request.ended_at_s, request.wait_s,
-                request.cpu_s, request.throttled_s, request.cache_s, request.db_s, request.delay_s,
-                request.attempts, request.endpoint, request.outcome, request.status, code,
-            )  # fmt: skip
-        except (KeyError, struct.error) as trouble:
+            self._columns.write(self._packed, request, request.ended_at_s, request.outcome, request.status, code)
+        except (KeyError, TypeError, ValueError, OverflowError) as trouble:
             raise SimulationError(_what_is_wrong(request)) from trouble
         if self._extras is not None:
             assert self._rows is not None
             self._extras.append(self._rows.extras(request))
         if not in_flight:
             self._sampler.pause()
-        self._position = position = position + _SIZE
-        if position == _FULL:
+        self._packed += 1
+        if self._packed == FOLD:
             self._fold()
 
     def _new_code(self, reason: str) -> int:
@@ -164,7 +154,7 @@ class Recorder:
 
     def _fold(self) -> None:
         """Add what has been packed to the figures, the series, the digest and the rows."""
-        records = self._records[: self._position // _SIZE]
+        records = self._records[: self._packed]
         if not len(records):
             return
         batch = Batch(records, len(self.endpoints), len(self._codes), self._warm_up_s, self._bin_s)
@@ -176,7 +166,7 @@ class Recorder:
         self._totals.add(batch)
         self._series.add(batch)
         self._order(records)
-        self._position = 0
+        self._packed = 0
         if self.on_fold is not None:
             self.on_fold(self._env.now)
 
@@ -239,7 +229,7 @@ class Recorder:
         for start in range(0, len(in_flight), FOLD):
             block = in_flight[start : start + FOLD]
             for place, request in enumerate(block):
-                pack_in_flight(request, self._buffer, place * _SIZE)
+                self._columns.write(place, request, float("nan"), IN_FLIGHT, 0, 0)
                 if self._extras is not None and self._rows is not None:
                     self._extras.append(self._rows.extras(request))
             self._order(self._records[: len(block)])

@@ -80,7 +80,6 @@ def record(requests, until=1000.0, warm_up_s=0.0, bin_s=1.0, rows=None, replicat
 
 def fold_every(requests, monkeypatch):
     monkeypatch.setattr(recorder_module, "FOLD", requests)
-    monkeypatch.setattr(recorder_module, "_FULL", requests * recorder_module._SIZE)
 
 
 @pytest.fixture
