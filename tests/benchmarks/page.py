@@ -78,8 +78,11 @@ def speed_section(speed: dict[str, Any]) -> list[str]:
     return lines
 
 
-SOON = (("help", 0.3, "`windtunnel --help`"), ("first figures", 1.0, "the first figures of `windtunnel run maltan/early`"),
-        ("first replication", 1.0, "the figures of its first replication, after the pilot run"))  # fmt: skip
+SOON = (
+    ("help", 0.3, "`windtunnel --help`"),
+    ("first figures", 1.0, "the first figures of `windtunnel run maltan/early`"),
+    ("first replication", 1.0, "the figures of its first replication, after the pilot run"),
+)
 
 
 def bars_section(
@@ -98,8 +101,8 @@ def bars_section(
             rows.append((f"{text}, {label}: within {most_s:g} s", taken_s, taken_s <= most_s))
     if not rows:
         return []
-    lines = ["## What is aimed at", "", "On the reference model where nothing else is said, in this run.", "", "| aim | measured | |"]
-    lines += ["| --- | ---: | --- |"]
+    lines = ["## What is aimed at", "", "On the reference model where nothing else is said, in this run.", ""]
+    lines += ["| aim | measured | |", "| --- | ---: | --- |"]
     lines += [f"| {text} | {value:.2f} | {'reached' if is_met else '**missed**'} |" for text, value, is_met in rows]
     return [*lines, ""]
 
