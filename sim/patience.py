@@ -1,3 +1,4 @@
+# cython: annotation_typing=True
 """Time limits: abandon (the caller leaves, the work goes on) and the deadlines behind every limit.
 
 Models   `Deadlines` keeps the deadlines of one constant limit in a FIFO with a single armed timer, since a timer
