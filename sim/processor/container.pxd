@@ -17,7 +17,7 @@ cdef class Container(Account):
     @cython.locals(processor=Processor)
     cpdef _run(self, long long more)
     @cython.locals(processor=Processor, now=double, n=cython.longlong, number=cython.longlong, burst=Burst, end=double,
-                   runnable=cython.longlong, rate=double, when=double)
+                   runnable=cython.longlong, rate=double, when=double, each_s=double, timer=Timer)
     cpdef Burst _begin(self, double demand_s, Light light, object done)
     cpdef _serve_at_once(self, double demand_s)
     @cython.locals(processor=Processor, now=double, left_s=double, was_stopped=bint)
@@ -28,7 +28,6 @@ cdef class Container(Account):
     cpdef _arm(self, double now)
     @cython.locals(n=cython.longlong, processor=Processor, now=double, rate=double, grace_s=double, only=Burst)
     cpdef _tick(self)
-    @cython.locals(processor=Processor, ran=cython.longlong, due=double, ended=list, runs=cython.longlong)
+    @cython.locals(processor=Processor, ran=cython.longlong, due=double, ended=list, runs=cython.longlong, heap=list,
+                   progress=double, burst=Burst)
     cpdef _end_or_stop(self, double now, double grace_s)
-    @cython.locals(heap=list, progress=double, ended=list, burst=Burst)
-    cpdef list _end_due(self, double now, double due)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from simpy.events import NORMAL
+
 from sim.environment import Environment, Light, Timer
 from sim.errors import SimulationError
 from sim.heap import heappop, heappush
@@ -158,12 +160,20 @@ class Container(Account):
             processor._changed(self)
             return burst
         self._rate = rate = self._speed
-        if self.quota is not None:
-            self._arm(now)
-        elif rate:
-            when = now + demand_s / rate
-            if when < self._timer.when:
-                self._timer.arm(when)
+        if self.quota is None:
+            each_s = demand_s
+        else:
+            each_s = self._heap[0][0] - self._progress
+            if (n + 1) * each_s * self._stretch > 0.5 * self._budget_s:  # it might be spent before the first ends
+                self._arm(now)
+                return burst
+        if rate:
+            when = now + each_s / rate
+            timer = self._timer
+            if when < timer.when:
+                timer.when = when = when if when > now else now  # timer.arm(when), without the call
+                timer.ticket = number = next(self._env._eid)
+                heappush(self._env._queue, (when, NORMAL, number, timer))
         return burst
 
     def _serve_at_once(self, demand_s: float) -> None:
@@ -266,8 +276,18 @@ class Container(Account):
         processor = self._processor
         assert processor is not None
         ran = 0 if self._is_stopped else self._n
-        due = self._progress + grace_s
-        ended = self._end_due(now, due) if self._heap[0][0] <= due else []
+        heap, progress = self._heap, self._progress
+        due = progress + grace_s
+        ended: list[Burst] = []
+        while heap and heap[0][0] <= due:
+            burst = heappop(heap)[2]
+            if burst.container is not None:
+                burst.container = None
+                self.demand_done_s += burst.demand_s
+                self.rounding_s += progress - burst.end
+                self._present_s += now - burst.begun_at_s
+                ended.append(burst)
+        self._n -= len(ended)
         runs = self._n
         if not runs:
             self._rest()
@@ -285,18 +305,3 @@ class Container(Account):
         self._arm(now)
         if ended:
             tell(self._env, ended, self._throttled_wall_s)
-
-    def _end_due(self, now: float, due: float) -> list[Burst]:
-        """End the bursts that are due when virtual time has come to `due`. They have not been told yet."""
-        heap, progress = self._heap, self._progress
-        ended: list[Burst] = []
-        while heap and heap[0][0] <= due:
-            burst = heappop(heap)[2]
-            if burst.container is not None:
-                burst.container = None
-                self.demand_done_s += burst.demand_s
-                self.rounding_s += progress - burst.end
-                self._present_s += now - burst.begun_at_s
-                ended.append(burst)
-        self._n -= len(ended)
-        return ended

@@ -29,7 +29,7 @@ cdef class Processor:
     @cython.locals(weight=double, level=double, spent=double, number=cython.longlong)
     cpdef _expect(self, Container container)
     @cython.locals(events=list, shared=VirtualTime, pace=double, level=double, number=cython.longlong,
-                   container=Container, when=double)
+                   container=Container, when=double, timer=Timer)
     cpdef _aim(self, double now)
     @cython.locals(now=double, level=double, container=Container, shared=VirtualTime)
     cpdef _tick(self)

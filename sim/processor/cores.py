@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+from simpy.events import NORMAL
+
 from sim.environment import Environment, Timer
 from sim.heap import heappop, heappush
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime, tell
@@ -157,7 +159,7 @@ class Processor:
     def _divide(self, now: float) -> None:
         """There are too few cores: who could use more than it gets follows the level, others have what they need."""
         shared = self.shared
-        level = shared.read(now)
+        level = shared.value + shared.pace * (now - shared.at)  # shared.read(now)
         running = self._running
         touched = self._touched
         for container in touched if self._is_saturated else self._containers:
@@ -219,8 +221,11 @@ class Processor:
             when = shared.at + (level - shared.value) / pace
             if when < now:
                 when = now
-            if when != self._timer.when:
-                self._timer.arm(when)
+            timer = self._timer
+            if when != timer.when:
+                timer.when = when  # timer.arm(when), without the call
+                timer.ticket = number = next(self._env._eid)
+                heappush(self._env._queue, (when, NORMAL, number, timer))
         else:
             self._timer.disarm()
 
@@ -229,7 +234,7 @@ class Processor:
         now = self._env.now
         level, _, container = self._events[0]
         shared = self.shared
-        if level <= shared.read(now) + shared.pace * (LEAST_S + GRAIN * now):
+        if level <= shared.value + shared.pace * (now - shared.at) + shared.pace * (LEAST_S + GRAIN * now):
             container._tick()
         else:
             self._aim(now)
