@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def compile_all(workers: int, kept: Path | None = None) -> int:
     cythonize: Any = untyped
     names = sources()
     MANIFEST.unlink(missing_ok=True)  # from here to the end, what stands there is nobody's
+    remove_strays(ROOT, names)
     before = Path.cwd()
     os.chdir(ROOT)
     try:
@@ -85,9 +87,16 @@ def _refuse_unbound(c_files: Path) -> None:
 def remove() -> None:
     """Remove everything that was compiled."""
     MANIFEST.unlink(missing_ok=True)
-    for name in sources():
-        for extension in (ROOT / name).parent.glob(f"{name.stem}.*.so"):
-            extension.unlink()
+    remove_strays(ROOT, [])
+
+
+def remove_strays(root: Path, kept: Sequence[Path]) -> None:
+    """Remove the extensions of modules that are not compiled any more: Python would load them all the same."""
+    modules = {name.with_suffix("") for name in kept}
+    for part in ("sim", "models"):
+        for extension in (root / part).rglob("*.so"):
+            if extension.relative_to(root).with_name(extension.name.partition(".")[0]) not in modules:
+                extension.unlink()
 
 
 def _say(text: str) -> None:

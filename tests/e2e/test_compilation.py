@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import sim
-from experiments.compilation import sources
+from experiments.compilation import remove_strays, sources
 
 RUN = """
 import json, sys
@@ -53,6 +53,15 @@ def kernel(tmp_path: Path, project: Path) -> Path:
 
 
 WHY = "import sim; print(sim.compiled(), sim.why_interpreted)"
+
+
+def test_what_is_not_compiled_any_more_goes(tmp_path: Path) -> None:
+    for name in ("sim/heap.cpython-311.so", "sim/heap.py", "sim/old.cpython-311.so", "models/cache/old.abi3.so"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_strays(tmp_path, [Path("sim/heap.py")])
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")]
+    assert sorted(left) == ["sim/heap.cpython-311.so", "sim/heap.py"]
 
 
 def test_what_belongs_to_the_sources_is_used(kernel: Path) -> None:
