@@ -24,15 +24,8 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     place = target.resolve()
     part = place.with_name(f".{place.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        if place.exists() and not place.is_file():
-            raise InputError(f"{target}: must be a file, got something else of that name. Name another.")
-        part.touch(exist_ok=False)  # the rights of a new file, and an answer now rather than after the run
-        if place.exists():
-            os.chmod(part, place.stat().st_mode & 0o7777)
-    except OSError as error:
-        raise cannot_write(target, error) from None
-    try:
+    try:  # around the making too: an interrupt may come as soon as the part is there
+        _make(part, target, place)
         yield part
         _settle(part)
         os.replace(part, place)
@@ -44,6 +37,18 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _make(part: Path, target: Path, place: Path) -> None:
+    """The empty file to write to, with the rights that the file in its place has, or a new one would have."""
+    try:
+        if place.exists() and not place.is_file():
+            raise InputError(f"{target}: must be a file, got something else of that name. Name another.")
+        part.touch(exist_ok=False)  # an answer now rather than after the run
+        if place.exists():
+            os.chmod(part, place.stat().st_mode & 0o7777)
+    except OSError as error:
+        raise cannot_write(target, error) from None
 
 
 def _settle(part: Path) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from experiments.deploy.fresh import write_files
 from experiments.errors import InputError
 from experiments.files import check_folder, replacing, write_text
 
@@ -97,3 +102,64 @@ def test_folders_are_checked_without_being_made(tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         with pytest.raises(InputError, match="must be writable"):
             check_folder(tmp_path / "a")
+
+
+# interrupts: one after another at each instruction that Python runs
+
+
+def interrupted_at(instruction: int, work: Callable[[], None]) -> bool:
+    """Run `work` with an interrupt before the given one of its instructions. False where it has fewer."""
+    left = instruction
+
+    def at_instruction(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == -1:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return at_instruction
+
+    before = sys.gettrace()
+    sys.settrace(at_instruction)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_wherever_an_interrupt_comes_a_file_is_old_or_new_and_nothing_else_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    ends = {"old": 0, "new": 0}
+    instruction = 0
+    target.write_text("old")
+    while interrupted_at(instruction, lambda: write_text(target, "new")):
+        assert names(tmp_path) == ["a.txt"], instruction
+        ends[target.read_text()] += 1
+        target.write_text("old")
+        instruction += 1
+    assert target.read_text() == "new"
+    assert min(ends.values()) > 0
+
+
+def test_wherever_an_interrupt_comes_all_files_of_a_folder_are_there_or_none(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    ends = {0: 0, 2: 0}
+    instruction = 0
+    while interrupted_at(instruction, lambda: write_files(folder, {"a.conf": "a", "b/c.yaml": "c"})):
+        left = names(folder) if folder.exists() else []
+        assert left in ([], ["a.conf", "b"]), instruction
+        assert folder.exists() == bool(left)
+        ends[len(left)] += 1
+        for name in ("a.conf", "b/c.yaml"):
+            (folder / name).unlink(missing_ok=True)
+        if folder.exists():
+            (folder / "b").rmdir()
+            folder.rmdir()
+        instruction += 1
+    assert (folder / "b" / "c.yaml").read_text() == "c"
+    assert min(ends.values()) > 0

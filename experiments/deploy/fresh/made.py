@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,22 +178,27 @@ def write_files(target: Path, files: Mapping[str, str]) -> None:
     there = [name for name in tops if os.path.lexists(target / name)]
     if there:
         raise InputError(f"{target}: must not hold {', '.join(there)} yet. Name another folder, or move them away.")
-    moved: list[Path] = []
-    part: Path | None = None
     is_new = not target.exists()
+    part = target / f".windtunnel-{secrets.token_hex(4)}.part"
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".windtunnel-", suffix=".part", dir=target))
+        part.mkdir(parents=True)
         _put(part, files)
         for name in tops:
             os.rename(part / name, target / name)
-            moved.append(target / name)
+        part.rmdir()
     except OSError as error:
-        for one in moved:
-            shutil.rmtree(one) if one.is_dir() else one.unlink()
         raise cannot_write(target, error) from error
     finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
-        if is_new and len(moved) < len(tops) and target.is_dir() and not any(target.iterdir()):
+        if part.exists():  # an error or an interrupt, wherever it came
+            _take_back(target, part, tops)
+        if is_new and target.is_dir() and not any(target.iterdir()):
             target.rmdir()
+
+
+def _take_back(target: Path, part: Path, tops: Sequence[str]) -> None:
+    """Remove what has been moved to `target` so far, and what has not."""
+    for name in tops:
+        place = target / name
+        if not os.path.lexists(part / name) and os.path.lexists(place):
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    shutil.rmtree(part, ignore_errors=True)
