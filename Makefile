@@ -25,6 +25,7 @@ test: check ## linters, types, import contracts and all tests (ARGS=... for pyte
 
 check: $(INSTALLED) ## linters, types and import contracts
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 

@@ -1,9 +1,9 @@
 """What you ask: run a scenario, vary it, replay a log into it.
 
-    from experiments import load_scenario, run
+from experiments import load_scenario, run
 
-    result = run(load_scenario("maltan/early"), seed=7)
-    print(result.document["latency_ms"]["all"]["p95"], result.estimate("/latency_ms/all/p95"))
+result = run(load_scenario("maltan/early"), seed=7)
+print(result.document["latency_ms"]["all"]["p95"], result.estimate("/latency_ms/all/p95"))
 """
 
 from __future__ import annotations

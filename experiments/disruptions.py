@@ -57,9 +57,7 @@ def _spans(path: str, replication: Replication) -> list[Tree]:
             continue
         if text.startswith(BEGINS):
             what = text.removeprefix(BEGINS)
-            spans.append(
-                {"replication": replication.replication, "begins_s": time_s, "ends_s": None, "what": what}
-            )
+            spans.append({"replication": replication.replication, "begins_s": time_s, "ends_s": None, "what": what})
         elif text == ENDS:
             spans[-1]["ends_s"] = time_s
     return spans

@@ -174,8 +174,7 @@ def courses(replication: Replication) -> list[Course]:
     seen = Seen(recording)
     limits_s = [*(episode.begins_s for episode in found[1:]), recording.end_s]
     return [
-        _course(seen, episode, limit_s, recording.warm_up_s)
-        for episode, limit_s in zip(found, limits_s, strict=True)
+        _course(seen, episode, limit_s, recording.warm_up_s) for episode, limit_s in zip(found, limits_s, strict=True)
     ]
 
 

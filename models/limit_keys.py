@@ -35,6 +35,7 @@ KEY_OF: dict[LimitKey, Callable[[Request], int]] = {
 KEY_BEHIND_PROXY: dict[LimitKey, Callable[[Request], int]] = {**KEY_OF, "ip": _one_address}
 """The same where all requests come from the address of a proxy before, which is not looked behind."""
 
+
 class RecentBuckets:
     """Buckets by key, forgotten once nobody has asked for them during `keep` (in the unit of `now`, which grows).
 

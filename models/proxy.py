@@ -101,9 +101,7 @@ class Proxy:
                     upstream = self._processes[0].upstreams[service].beside(process.worker)
                 process.upstreams[service] = upstream
                 process.hops[service] = self._limited(upstream, connections)
-                process.from_gateway[service] = self._limited(
-                    upstream.seen_from(GATEWAY_ADDRESS), connections, True
-                )
+                process.from_gateway[service] = self._limited(upstream.seen_from(GATEWAY_ADDRESS), connections, True)
 
     def _limited(self, hop: Hop, connections: ConnectionLimit | None, is_behind_proxy: bool = False) -> Hop:
         rate = self._rate

@@ -34,6 +34,7 @@ Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size)]
 Rate = Annotated[RateValue, BeforeValidator(parse_rate), PlainSerializer(format_rate)]
 """A number per time, written count/period: 100/60s, 700/s."""
 
+
 def _above_zero(rate: RateValue) -> RateValue:
     if rate.count <= 0:
         raise ValueError(f"must be a rate above 0 such as 100/60s, got {format_rate(rate)}. Write a larger count.")

@@ -81,9 +81,7 @@ class Network:
         """Pairs that have a link because a fault needs one: cut by it, or before something that hangs."""
         hung = {fault.target for fault in spec.faults.values() if isinstance(fault, HangSpec)}
         between = {
-            frozenset(fault.between)
-            for fault in spec.faults.values()
-            if isinstance(fault, NetworkSpec | PartitionSpec)
+            frozenset(fault.between) for fault in spec.faults.values() if isinstance(fault, NetworkSpec | PartitionSpec)
         }
         return [edge for edge in edges(spec) if frozenset(edge) in between or edge[1] in hung - services(spec)]
 

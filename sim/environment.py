@@ -190,9 +190,7 @@ class Schedule:
         """Process the first entry, which is an event of SimPy's own."""
         raise NotImplementedError
 
-    def start(
-        self, generator: Activity, delay: float = 0.0, on_end: Callable[[Any], None] | None = None
-    ) -> Light:
+    def start(self, generator: Activity, delay: float = 0.0, on_end: Callable[[Any], None] | None = None) -> Light:
         """Run `generator` as a light process, its first step after `delay` seconds.
 
         `on_end(value)` is called with the generator's return value, in the step in which it returns.

@@ -54,9 +54,7 @@ class Permits:
 
     __slots__ = ("_deadlines", "_env", "_granted", "_in_use", "_number", "_queue", "capacity", "station")
 
-    def __init__(
-        self, env: Environment, capacity: float, station: Station, max_wait_s: float | None = None
-    ) -> None:
+    def __init__(self, env: Environment, capacity: float, station: Station, max_wait_s: float | None = None) -> None:
         if capacity <= 0:
             raise ValueError(f"capacity must be positive, got {capacity}")
         self._env = env

@@ -297,5 +297,4 @@ def _idle_limits(bench: Bench, spec: SystemSpec) -> list[str]:
 def _belongs(station: str, path: str) -> bool:
     """Stations of a replica's pool are named after the replica: services.api.1.pools.main."""
     parts, wanted = station.split("."), path.split(".")
-    return parts[:2] == wanted[:2] and wanted[2:] == parts[-len(wanted[2:]):]
-
+    return parts[:2] == wanted[:2] and wanted[2:] == parts[-len(wanted[2:]) :]

@@ -58,9 +58,7 @@ class Search:
         self._told = told
         self.unknowns: list[Unknown] = list(unknowns)
         starts = firsts or {}
-        self.at: dict[str, float] = {
-            each.name: each.inner(starts.get(each.name, each.first)) for each in self.unknowns
-        }
+        self.at: dict[str, float] = {each.name: each.inner(starts.get(each.name, each.first)) for each in self.unknowns}
         self._slopes: dict[str, Floats] = {}
         self._taken: dict[str, Floats] = {}
         """The slopes as they were simulated, ..."""

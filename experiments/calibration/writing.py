@@ -249,4 +249,3 @@ def _is_fitted(text: str, spec: SystemSpec) -> bool:
     except InputError:
         return False
     return again == spec
-

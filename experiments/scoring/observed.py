@@ -34,8 +34,8 @@ UNITS_S: Final = (1.0, 0.1, 0.01, 0.001)
 """Units that response times may be whole multiples of; finer ones do not matter."""
 COARSE_NS: Final = 1_000_000
 HOW_TO_LOG: Final = (
-    "In nginx, log with: log_format timed '$remote_addr - $remote_user [$time_local] \"$request\" $status "
-    "$body_bytes_sent \"$http_referer\" \"$http_user_agent\" $request_time $upstream_response_time "
+    'In nginx, log with: log_format timed \'$remote_addr - $remote_user [$time_local] "$request" $status '
+    '$body_bytes_sent "$http_referer" "$http_user_agent" $request_time $upstream_response_time '
     "$upstream_connect_time $upstream_cache_status'; access_log /var/log/nginx/access.log timed;"
 )
 
@@ -102,9 +102,11 @@ def observe(reading: Reading, log: str, router: Router, spec: SystemSpec) -> Obs
                 "has both quiet and busy minutes."
             )
     rows = _joined(batches)
-    t_s = _instants(rows["at_ns"], rows["line"], np.repeat(
-        [batch.resolution_ns for batch in batches], [len(batch) for batch in batches]
-    ))
+    t_s = _instants(
+        rows["at_ns"],
+        rows["line"],
+        np.repeat([batch.resolution_ns for batch in batches], [len(batch) for batch in batches]),
+    )
     order = np.argsort(t_s, kind="stable")
     t_s, rows = t_s[order], {name: column[order] for name, column in rows.items()}
     route, key, way = _routes(reading.names, spec, router, rows["target"])

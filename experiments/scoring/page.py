@@ -67,7 +67,15 @@ def _plot(series: Mapping[str, Any], name: str) -> go.Figure:
             values = [None if value is None else value * factor for value in both[who][key]]
             line = {"color": colour, "width": 1.6 if who == "simulated" else 1.3}
             figure.add_scatter(
-                x=at, y=values, name=who, legendgroup=who, showlegend=row == 1, mode="lines", line=line, row=row, col=1,
+                x=at,
+                y=values,
+                name=who,
+                legendgroup=who,
+                showlegend=row == 1,
+                mode="lines",
+                line=line,
+                row=row,
+                col=1,
                 hovertemplate="%{y:.4g}<extra>" + who + "</extra>",
             )
         figure.update_yaxes(title_text=label, rangemode="tozero", gridcolor=GRID, row=row, col=1)

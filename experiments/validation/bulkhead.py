@@ -71,9 +71,7 @@ def _fair() -> None:
         offer(env, bulkhead, at_s, 0.5, log)
     env.run()
     # Permits pass on at 0.5 and 1.0; at 1.3 and 1.4 the last two have waited a second.
-    expect(
-        log, [("admitted", 0.0), ("admitted", 0.5), ("admitted", 1.0), ("refused", 1.3), ("refused", 1.4)]
-    )
+    expect(log, [("admitted", 0.0), ("admitted", 0.5), ("admitted", 1.0), ("refused", 1.3), ("refused", 1.4)])
     expect((bulkhead.in_use, bulkhead.waiting), (0, 0))
 
 

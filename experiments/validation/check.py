@@ -72,9 +72,7 @@ class Component:
 
         def register(replay: Replay) -> Replay:
             at = self.section if section is None else section
-            self.checks.append(
-                Check(self.name, self.version, self.source, at, vector, behaviour, agreement, replay)
-            )
+            self.checks.append(Check(self.name, self.version, self.source, at, vector, behaviour, agreement, replay))
             return replay
 
         return register

@@ -194,18 +194,14 @@ TIMES = ((0.0, True), (0.0, True), (10.0, False), (30.4, False), (45.0, False))
 def _lazily() -> None:
     denied, changes = call_at(TIMES, is_automatic=False)
     expect(denied, [10.0, 30.4])
-    expect(
-        changes, [(0.5, "CLOSED", "OPEN"), (45.0, "OPEN", "HALF_OPEN"), (45.5, "HALF_OPEN", "CLOSED")]
-    )
+    expect(changes, [(0.5, "CLOSED", "OPEN"), (45.0, "OPEN", "HALF_OPEN"), (45.5, "HALF_OPEN", "CLOSED")])
 
 
 @CIRCUIT_BREAKER.check("with automatic transition, by a timer", "at the end of the wait, without a call")
 def _by_a_timer() -> None:
     denied, changes = call_at(TIMES, is_automatic=True)
     expect(denied, [10.0, 30.4])
-    expect(
-        changes, [(0.5, "CLOSED", "OPEN"), (30.5, "OPEN", "HALF_OPEN"), (45.5, "HALF_OPEN", "CLOSED")]
-    )
+    expect(changes, [(0.5, "CLOSED", "OPEN"), (30.5, "OPEN", "HALF_OPEN"), (45.5, "HALF_OPEN", "CLOSED")])
 
 
 def breaker_with(**lists: Any) -> CircuitBreaker:

@@ -134,9 +134,7 @@ class Stand:
 
         self.env.start(starting())
 
-    def borrow(
-        self, pool: Hikari, number: int, at_s: float, keep_s: float = 1e6, query: str | None = None
-    ) -> Request:
+    def borrow(self, pool: Hikari, number: int, at_s: float, keep_s: float = 1e6, query: str | None = None) -> Request:
         """Borrow at an instant, run a query, and keep the connection for a while."""
         request = Request(number, number, 0, 0, 0, at_s)
 

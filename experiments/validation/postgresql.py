@@ -173,9 +173,7 @@ def deadlock() -> None:
             stand.database.begin(client.connection, False)
             try:
                 for user, pause_s in ((mine, 0.2), (other, 0.0)):
-                    yield from stand.database.execute(
-                        Request(0, user, 0, user, 0, 0.0), "save", 0, client.connection
-                    )
+                    yield from stand.database.execute(Request(0, user, 0, user, 0, 0.0), "save", 0, client.connection)
                     yield pause_s
                 yield from stand.database.commit(client.request, client.connection)
                 client.log.append(("done", stand.env.now))

@@ -96,9 +96,7 @@ def _bounded() -> None:
     rule = RetryRule(RetrySpec(exponential_backoff_multiplier=2, exponential_max_wait_duration="1500ms"))
     expect([rule.pause_ms(number) for number in (1, 2, 3, 4)], [500, 1000, 1500, 1500])
     rule = RetryRule(
-        RetrySpec(
-            exponential_backoff_multiplier=2, exponential_max_wait_duration="1500ms", randomized_wait_factor=0.5
-        )
+        RetrySpec(exponential_backoff_multiplier=2, exponential_max_wait_duration="1500ms", randomized_wait_factor=0.5)
     )
     expect([rule.pause_ms(3, uniform) for uniform in (0.0, 0.9)], [1000, 1500])
     expect(spread_ms(1, 0.9, 0.0), 1, "never less than a millisecond")

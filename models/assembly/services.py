@@ -49,9 +49,7 @@ def _replica(site: Site, context: Context, spec: ServiceSpec, name: str, work: d
     return replica
 
 
-def _guard(
-    site: Site, context: Context, where: str, spec: ServiceSpec, step: CallStepSpec, replica: Replica
-) -> None:
+def _guard(site: Site, context: Context, where: str, spec: ServiceSpec, step: CallStepSpec, replica: Replica) -> None:
     """Put what a call step has around its calls into a replica."""
     service, at = context.path.rpartition(".")[0], context.at(where)
     callee = site.network.service(service, site.services[step.service], step.service)

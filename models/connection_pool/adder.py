@@ -30,9 +30,7 @@ class Adder:
 
     __slots__ = ("_asked", "_database", "_env", "_growth", "_login", "_pool", "_resting", "is_adding", "life")
 
-    def __init__(
-        self, env: Environment, growth: GrowthRule, database: Database, login: Login, pool: Pool
-    ) -> None:
+    def __init__(self, env: Environment, growth: GrowthRule, database: Database, login: Login, pool: Pool) -> None:
         self._env = env
         self._growth = growth
         self._database = database

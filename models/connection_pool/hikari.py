@@ -294,4 +294,3 @@ class Hikari(Lives):
         self._trim_is_planned = False
         self._catch_up()
         self._watch()
-

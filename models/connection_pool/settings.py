@@ -161,9 +161,7 @@ class Settings:
         )  # fmt: skip
 
 
-def _keepalive_s(
-    given_s: float | None, version: tuple[int, ...], lifetime_s: float, remarks: list[str]
-) -> float:
+def _keepalive_s(given_s: float | None, version: tuple[int, ...], lifetime_s: float, remarks: list[str]) -> float:
     """The keepalive_time of a release, where it has one."""
     if given_s is None:
         return 120.0 if version >= (6, 2, 1) else 0.0

@@ -71,9 +71,7 @@ class RowLocks:
         self._env = env
         self._path = path
         self._held: dict[Row, _Lock] = {}
-        self._limit = (
-            Deadlines(env, lock_timeout_s, _is_waiting, self._time_out) if lock_timeout_s else None
-        )
+        self._limit = Deadlines(env, lock_timeout_s, _is_waiting, self._time_out) if lock_timeout_s else None
         self._deadlock_check = Deadlines(env, deadlock_timeout_s, _is_waiting, self._look_for_deadlock)
         self._timeouts = context.probe.count(f"{path}.lock_timeouts")
         self._deadlocks = context.probe.count(f"{path}.deadlocks")

@@ -76,9 +76,7 @@ class Postgres(Connections):
         self._idle_outs = probe.count(f"{path}.idle_in_transaction")
         self._commit_waits = probe.tally(f"{path}.commit_wait_s")
         self._statement_limit = self._deadlines(spec.statement_timeout, _is_watched, self._cancel)
-        self._idle_limit = self._deadlines(
-            spec.idle_in_transaction_session_timeout, self._is_idle, self._throw_out
-        )
+        self._idle_limit = self._deadlines(spec.idle_in_transaction_session_timeout, self._is_idle, self._throw_out)
         self._standbys: dict[str, Replay] = {}
         """Of a primary: where commits go, by the path of the standby."""
         self._sync: Replay | None = None

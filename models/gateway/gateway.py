@@ -40,9 +40,7 @@ class Gateway:
             name: BreakerFilter(context.at("circuit_breakers").at(name), breaker)
             for name, breaker in spec.circuit_breakers.items()
         }
-        retries = {
-            name: RetryFilter(context.at("retries").at(name), retry) for name, retry in spec.retries.items()
-        }
+        retries = {name: RetryFilter(context.at("retries").at(name), retry) for name, retry in spec.retries.items()}
         self._filters: dict[str, Any] = {**limiters, **self.breakers, **retries, CONCURRENCY: bulkheads}
 
     def die(self) -> None:

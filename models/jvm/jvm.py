@@ -49,9 +49,7 @@ class Jvm:
         "_threads", "_waiters", "_young", "cpu", "ergonomics", "heap", "host",
     )  # fmt: skip
 
-    def __init__(
-        self, context: Context, spec: JvmSpec, host: Host, cpus: int, memory_bytes: int, threads: int
-    ) -> None:
+    def __init__(self, context: Context, spec: JvmSpec, host: Host, cpus: int, memory_bytes: int, threads: int) -> None:
         """`memory_bytes`: the container's limit, or the machine's memory. `threads`: those it begins with."""
         self._env: Environment = context.env
         self._spec = spec

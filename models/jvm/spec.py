@@ -39,7 +39,8 @@ class JvmSpec(Spec):
         default=0, description="The part of it that is never let go: a leak. Default 0."
     )
     max_heap: PositiveSize | None = Field(
-        default=None, description="-Xmx. Default: a quarter of the container's memory, half when tiny, at least "
+        default=None,
+        description="-Xmx. Default: a quarter of the container's memory, half when tiny, at least "
         f"initial_heap {_JDK}.",
     )
     initial_heap: PositiveSize | None = Field(

@@ -111,9 +111,7 @@ class Upstream:
     def _join(self, worker: Worker) -> None:
         spec, (kept, requests) = self._spec, self._kept
         self._worker = worker
-        self._idle = (
-            IdleLinks(worker, kept, requests, spec.keepalive_timeout, spec.keepalive_time) if kept else None
-        )
+        self._idle = IdleLinks(worker, kept, requests, spec.keepalive_timeout, spec.keepalive_time) if kept else None
 
     def beside(self, worker: Worker) -> Upstream:
         """The same upstream in another worker process, which knows of the servers what it has seen itself."""
@@ -290,4 +288,3 @@ class Upstream:
         if change is not None:
             text = "left out after failures" if change == "down" else "back: a request succeeded"
             self._probe.note(f"{self._path}.peers.{self._targets[index].name}", text)
-

@@ -209,13 +209,7 @@ class CallStepSpec(StepSpec):
 
 
 StepUnion = Annotated[
-    CpuStepSpec
-    | DelayStepSpec
-    | CacheStepSpec
-    | EvictStepSpec
-    | DatabaseStepSpec
-    | TransactionStepSpec
-    | CallStepSpec,
+    CpuStepSpec | DelayStepSpec | CacheStepSpec | EvictStepSpec | DatabaseStepSpec | TransactionStepSpec | CallStepSpec,
     Field(discriminator="kind"),
 ]
 
@@ -271,9 +265,7 @@ class ServiceSpec(ContainerSpec, InstanceSpec):
         default="round_robin",
         description="How callers choose without a load balancer. Default: Spring Cloud LoadBalancer's round robin.",
     )
-    shutdown: ShutdownSpec = Field(
-        default_factory=ShutdownSpec, description="How a replica stops when it is told to."
-    )
+    shutdown: ShutdownSpec = Field(default_factory=ShutdownSpec, description="How a replica stops when it is told to.")
     health: HealthSpec | None = Field(default=None, description="How replicas are watched. Default: not at all.")
     pools: dict[str, HikariSpec] = Field(
         default_factory=dict, description="Connection pools; each replica has its own."

@@ -14,6 +14,7 @@ LEAST_S = 1e-9
 GRAIN = 1e-15
 """...or within this part of the present instant: four steps of the clock, which grow long late in a run."""
 
+
 class VirtualTime:
     """What the containers that share cores go by: cores for every unit of weight, times speed, summed up over time."""
 

@@ -79,9 +79,7 @@ def asyncflow(model: str, requests: int, seed: int) -> Seen:
     flow.add_simulation_settings(SimulationSettings(total_simulation_time=whole_s, sample_period_s=0.1))
     if model == "mm2":
         flow.add_servers(server("first", SERVERS, Endpoint(endpoint_name="serve", steps=[cpu(SERVICE_S)])))
-        flow.add_edges(
-            edge("in", "users", "client"), edge("there", "client", "first"), edge("back", "first", "client")
-        )
+        flow.add_edges(edge("in", "users", "client"), edge("there", "client", "first"), edge("back", "first", "client"))
     else:
         hit = [cpu(0.002), wait("io_cache", 0.001), cpu(0.002)]
         miss = [cpu(0.002), wait("io_cache", 0.001), wait("io_db", 0.020), cpu(0.002)]

@@ -83,9 +83,7 @@ def unsaid(made: Made) -> set[str]:
 def test_where_the_values_of_storm_come_from() -> None:
     """In full, for the scenario that was written by hand and never had files."""
     told = make_files(load_scenario("storm/retry-storm")).told
-    found = {
-        path: where.partition(":")[0] for path, where in told.items() if ":" in where and "default" not in where
-    }
+    found = {path: where.partition(":")[0] for path, where in told.items() if ":" in where and "default" not in where}
     pool = "services.place-service.pools.reads"
     application = "place-service/application.yml"
     assert found == {

@@ -386,9 +386,7 @@ BREAKER = {
     "CallBreakerSpec.sliding_window_size": Case({f"{ASK}.breaker.sliding_window_size": 20}, FAILING),
     "CallBreakerSpec.minimum_number_of_calls": Case({f"{ASK}.breaker.minimum_number_of_calls": 9}, FAILING),
     "CallBreakerSpec.failure_rate_threshold": Case({f"{ASK}.breaker.failure_rate_threshold": 80}, FAILING),
-    "CallBreakerSpec.slow_call_duration_threshold": Case(
-        {f"{ASK}.breaker.slow_call_duration_threshold": "8ms"}, SLOW
-    ),
+    "CallBreakerSpec.slow_call_duration_threshold": Case({f"{ASK}.breaker.slow_call_duration_threshold": "8ms"}, SLOW),
     "CallBreakerSpec.slow_call_rate_threshold": Case({f"{ASK}.breaker.slow_call_rate_threshold": 70}, SLOW),
     "CallBreakerSpec.wait_duration_in_open_state": Case(
         {f"{ASK}.breaker.wait_duration_in_open_state": "500ms"}, FAILING
@@ -746,9 +744,7 @@ GATEWAY_FILTERS = {
     "GatewayRetrySpec.series": Case({f"{AGAIN}.series": ["client_error"]}, TRYING),
     "GatewayRetrySpec.statuses": Case({f"{AGAIN}.statuses": [504]}, {**TRYING, f"{AGAIN}.series": []}),
     "GatewayRetrySpec.methods": Case({f"{AGAIN}.methods": ["PUT"]}, TRYING),
-    "GatewayRetrySpec.exceptions": Case(
-        {f"{AGAIN}.exceptions": ["io"]}, {**TRYING, "gateway.response_timeout": "8ms"}
-    ),
+    "GatewayRetrySpec.exceptions": Case({f"{AGAIN}.exceptions": ["io"]}, {**TRYING, "gateway.response_timeout": "8ms"}),
     "GatewayRetrySpec.backoff": Case({f"{AGAIN}.backoff": {}}, TRYING),
     "GatewayRetrySpec.timeout": Case({f"{AGAIN}.timeout": "30ms"}, PAUSING),
     "BackoffSpec.first": Case({f"{AGAIN}.backoff.first": "8ms"}, PAUSING),
@@ -954,9 +950,7 @@ STORES = {
     "CacheClassSpec.cache_nulls": Case({"caches.redis.classes.items.cache_nulls": False}, NULLS),
     "CacheClassSpec.local": Case({"caches.redis.classes.items.local": {"maximum_size": 20}}),
     "LocalCacheSpec.maximum_size": Case({"caches.redis.classes.items.local.maximum_size": 5}, LOCAL),
-    "LocalCacheSpec.expire_after_write": Case(
-        {"caches.redis.classes.items.local.expire_after_write": "1s"}, LOCAL
-    ),
+    "LocalCacheSpec.expire_after_write": Case({"caches.redis.classes.items.local.expire_after_write": "1s"}, LOCAL),
     "CacheClassSpec.value": Case({"caches.redis.classes.items.value": "4K"}, SMALL_REDIS),
     **container_cases("DatabaseSpec", "databases.postgres", {}, SMALL_DATABASE),
     "DatabaseSpec.base_memory": Case({"databases.postgres.base_memory": "54M"}, SMALL_DATABASE),

@@ -75,8 +75,6 @@ def inside(path: str, each: Any) -> list[tuple[str, Any]]:
     return [(f"{path}.{name}", getattr(each, name)) for name in names if hasattr(each, name)]
 
 
-
-
 def unrest(system: System) -> list[str]:
     """What is not at rest, one line each."""
     found: list[str] = []

@@ -309,9 +309,7 @@ def gateway(dice: Dice, services: list[str]) -> dict[str, Any]:
 def nginx(dice: Dice, services: dict[str, Any]) -> dict[str, Any]:
     def upstream(name: str) -> dict[str, Any]:
         replicas = services[name]["replicas"]
-        balancing = dice.one(
-            "round_robin", "least_conn", "ip_hash", "hash", "hash_consistent", "random", "random_two"
-        )
+        balancing = dice.one("round_robin", "least_conn", "ip_hash", "hash", "hash_consistent", "random", "random_two")
         conditions = ["error", "timeout", "http_429", "http_500", "http_503", "http_504", "non_idempotent"]
         backup = [replicas] if replicas > 1 and balancing in ("round_robin", "least_conn") and dice.luck(0.3) else []
         return {

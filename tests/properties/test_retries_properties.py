@@ -128,9 +128,7 @@ def test_every_request_has_one_end_whatever_its_attempts_meet(
     ttl_s=st.integers(1, 20),
     events=st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=300),
 )
-def test_a_budget_is_never_exceeded(
-    ratio: float, least: int, ttl_s: int, events: list[tuple[float, bool]]
-) -> None:
+def test_a_budget_is_never_exceeded(ratio: float, least: int, ttl_s: int, events: list[tuple[float, bool]]) -> None:
     """Within any time to live, retries are at most the share of what came in it and in the one before, and the reserve
     of both: what was spent is forgotten not before nine tenths of the time to live."""
     budget = RetryBudget(ratio, least, float(ttl_s), 0.0)

@@ -78,11 +78,14 @@ workers = st.one_of(
             "max_connections": connections,
             "accept_count": backlog,
         },
-        st.integers(1, 3), st.sampled_from([1, 3, 8192]), st.integers(0, 2),
+        st.integers(1, 3),
+        st.sampled_from([1, 3, 8192]),
+        st.integers(0, 2),
     ),
     st.builds(
         lambda loops, blocking: {"kind": "event_loop", "loops": loops, "blocking": blocking},
-        st.integers(1, 2), st.booleans(),
+        st.integers(1, 2),
+        st.booleans(),
     ),
 )
 

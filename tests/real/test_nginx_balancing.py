@@ -291,9 +291,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RealUp
     home = Path(tmp_path_factory.mktemp("nginx"))
     servers = {name: [RealServer() for _ in range(number)] for name, (number, _) in SPECS.items()}
     port = free_port()
-    blocks = [
-        configuration(name, spec, [server.port for server in servers[name]]) for name, (_, spec) in SPECS.items()
-    ]
+    blocks = [configuration(name, spec, [server.port for server in servers[name]]) for name, (_, spec) in SPECS.items()]
     text = (
         f"daemon off; master_process off; worker_processes 1; pid {home}/pid; error_log {home}/error.log;\n"
         "events { worker_connections 256; }\n"

@@ -71,9 +71,7 @@ class Stand:
         streams.phase_s = phase_s
         settings = UpstreamSpec.model_validate({"service": "s", "connect_time": 0, **spec})
         context = Context(self.env, streams, NullProbe(self.env), "u")
-        self.upstream: Upstream = Upstream(
-            context, settings, list(self.backends.values()), (1, 22, 1), Worker(510)
-        )
+        self.upstream: Upstream = Upstream(context, settings, list(self.backends.values()), (1, 22, 1), Worker(510))
         self.sent = 0
 
     def send(self, idempotent: bool = True, lane: int = 0) -> SimpleNamespace:

@@ -183,9 +183,7 @@ def test_the_next_cause_ends_the_watch() -> None:
 
 
 def test_bins_longer_than_a_window() -> None:
-    story = Story(
-        length_s=1200, per_s=4, bin_s=15.0, notes=surge(300, 400), success=between(300, inf, 0.0, 1.0)
-    )
+    story = Story(length_s=1200, per_s=4, bin_s=15.0, notes=surge(300, 400), success=between(300, inf, 0.0, 1.0))
     assert only(story).verdict == "stuck"
     story.success = between(300, 450, 0.0, 1.0)
     course = only(story)

@@ -176,7 +176,7 @@ def main() -> int:
     options = parser.parse_args()
     done = []
     with tempfile.TemporaryDirectory() as folder:
-        for seed in (options.seed or SEEDS[options.skip : options.seeds]):
+        for seed in options.seed or SEEDS[options.skip : options.seeds]:
             for system in options.systems:
                 done.append(recover(system, seed, Path(folder)))
                 each = done[-1]
