@@ -37,6 +37,9 @@ PILOT = 1 << 20
 WARM_UP_SHARE = 0.1
 """Left out where the pilot run did not settle; the report then says that the run is too short to conclude."""
 
+ALONE_SHARE = 0.015
+"""Of the pilot run, before worker processes start: its first figures need not wait for them to share the cores."""
+
 BINS_WANTED = 600
 BIN_STEPS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
@@ -134,8 +137,9 @@ def run(
     bin_s = bin_width_s(_recorded_s(spec, trace) if span_s is None else span_s)
     task = Task(spec.model_dump_json(), trace, seed, PILOT, span_s, 0.0, bin_s)
     has_pilot = warm_up_s is None and trace is None and spec.warm_up == "auto"
-    with ready_workers(task.spec_json, count if has_pilot and executor is None and rows is None else 1):
-        warm_up = find_warm_up(task, spec, warm_up_s, tell, watcher)
+    in_workers = count if has_pilot and executor is None and rows is None else 0
+    with ready_workers(task.spec_json, in_workers) as start_workers:
+        warm_up = find_warm_up(task, spec, warm_up_s, tell, watcher, start_workers)
     tasks = [Task(task.spec_json, trace, seed, number, span_s, warm_up.seconds, bin_s) for number in range(count)]
     done: dict[int, Replication] = {}
 
@@ -201,9 +205,17 @@ class WarmUp:
 
 
 def find_warm_up(
-    task: Task, spec: SystemSpec, given_s: float | None, tell: Progress, watcher: Watcher | None = None
-) -> WarmUp:  # fmt: skip
-    """The warm-up: as given, as in the scenario, none for a trace, or by MSER-5 on a pilot run."""
+    task: Task,
+    spec: SystemSpec,
+    given_s: float | None,
+    tell: Progress,
+    watcher: Watcher | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> WarmUp:
+    """The warm-up: as given, as in the scenario, none for a trace, or by MSER-5 on a pilot run.
+
+    `meanwhile`: called while the pilot goes on, once it has got far enough to have shown its first figures.
+    """
     if given_s is not None:
         return WarmUp(given_s, "given")
     if task.trace is not None:
@@ -211,7 +223,13 @@ def find_warm_up(
     if spec.warm_up != "auto":
         return WarmUp(float(spec.warm_up), "scenario")
     tell(0.0, "pilot run for the warm-up")
-    settled_s = pilot_warm_up_s(replicate(task, watcher=watcher).recording)
+    alone_s = ALONE_SHARE * _span_s(task)
+
+    def on_progress(instant_s: float) -> None:
+        if instant_s > alone_s:
+            meanwhile()
+
+    settled_s = pilot_warm_up_s(replicate(task, None, on_progress, watcher).recording)
     if settled_s is None:
         return WarmUp(
             WARM_UP_SHARE * (task.duration_s or 0.0), "a tenth: the pilot run did not settle", is_settled=False
@@ -273,19 +291,29 @@ def _span_s(task: Task) -> float:
 
 
 @contextmanager
-def ready_workers(spec_json: str, tasks: int) -> Iterator[None]:
-    """While the pilot runs here, let the workers for so many tasks start, load the program and the specification."""
-    if tasks == 1:
-        yield
-        return
-    try:
+def ready_workers(spec_json: str, tasks: int) -> Iterator[Callable[[], None]]:
+    """For a pilot that runs here: what lets workers for so many tasks start and load what they need.
+
+    It is safe to call again, and starts nothing where one task needs no workers.
+    """
+    missing = min(tasks, max(1, os.cpu_count() or 1)) if tasks > 1 else 0
+    pool: Executor | None = None
+
+    def start() -> None:
+        nonlocal missing, pool
+        if not missing:
+            return
         with interrupts_held():
             pool = default_executor()
-            for _ in range(min(tasks, max(1, os.cpu_count() or 1))):
+            for _ in range(missing):
                 pool.submit(_make_ready, spec_json)
-        yield
+        missing = 0
+
+    try:
+        yield start
     except BaseException:
-        close_executor()
+        if pool is not None:
+            close_executor()
         raise
 
 

@@ -20,7 +20,7 @@ class Spec(BaseModel):
     """Base of all specifications: unknown keys are refused, values do not change after validation."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False,
+        extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True,
         ignored_types=(type(_kind_of_function),),  # methods are no fields, compiled ones neither
     )  # fmt: skip
 

@@ -112,7 +112,7 @@ def start_section(start: dict[str, Any]) -> list[str]:
         "## Until the first figures", "",
         "`windtunnel run maltan/early --replications 2`, from the start of the process: what the clock says, what CPU "
         "time the main process took, how many modules it had loaded by then. The first figures are those of the pilot "
-        "run for the warm-up while it goes on, said to be so; meanwhile worker processes start. A test counts the "
+        "run for the warm-up while it goes on, said to be so; then worker processes start beside it. A test counts the "
         "modules (tests/unit/test_start.py).", "",
         "| | " + " | ".join(f"{label}: s | s CPU" for label in start) + " | modules |",
         "| --- |" + " ---: |" * (2 * len(start) + 1),

@@ -28,20 +28,32 @@ BUILT = ("reference", "maltan/early", "maltan/growth")
 STEPS = ("help", "the pilot begins", "first figures", "first replication", "result")
 
 
+def so_far(began: float) -> dict[str, float]:
+    """What this process has taken since it was asked for at `began`."""
+    return {"wall_s": perf_counter() - began, "cpu_s": process_time(), "modules": len(sys.modules)}
+
+
+def helped(began: float) -> dict[str, Any]:
+    """`windtunnel --help` in this process."""
+    from experiments.cli import main
+
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    main(["--help"])
+    return {"help": so_far(began)}
+
+
 def stamps(began: float) -> dict[str, Any]:
     """`windtunnel run` in this process, and when it got how far since `began`."""
     seen: dict[str, Any] = {}
 
     def stamp(name: str) -> None:
         if name not in seen:
-            seen[name] = {"wall_s": perf_counter() - began, "cpu_s": process_time(), "modules": len(sys.modules)}
+            seen[name] = so_far(began)
 
+    from experiments import live, runner
     from experiments.cli import main
 
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    main(["--help"])
-    stamp("help")
-    from experiments import live, runner
 
     def noting(name: str, step: str, kind: Any) -> None:
         real = getattr(kind, name)
@@ -120,7 +132,7 @@ def measure_start(rounds: int, compiled: Compiled) -> dict[str, Any]:
         if where is not None and where.folder is None:
             continue
         one("build", where)  # from the second run on, Python has kept what it compiled of the sources
-        runs = [one("run", where) for _ in range(rounds)]
+        runs = [{**one("help", where), **one("run", where)} for _ in range(rounds)]
         kept[label] = {
             "run": {step: median_of([run[step] for run in runs]) for step in STEPS},
             "build_ms": one("build", where),
@@ -161,7 +173,8 @@ def one(what: str, compiled: Compiled | None) -> Any:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         what, began = sys.argv[2], float(sys.argv[3])
-        told = stamps(began) if what == "run" else builds() if what == "build" else worker()
+        timed = {"help": helped, "run": stamps}
+        told = timed[what](began) if what in timed else builds() if what == "build" else worker()
         print(json.dumps(told), file=sys.__stdout__)
     else:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments import load_scenario, run
+from experiments import load_scenario, run, runner
 from experiments.live import Live, Stopped
 
 SETTINGS = ["duration=25s"]
@@ -73,3 +73,50 @@ def test_nobody_watching_or_nothing_to_show_is_an_ordinary_interrupt(at_most: in
     with pytest.raises(KeyboardInterrupt) as interrupt:
         run(load_scenario("maltan/early", SETTINGS), replications=5, executor=Here(at_most), watcher=watcher)
     assert not isinstance(interrupt.value, Stopped)
+
+
+@pytest.mark.parametrize(("replications", "workers"), [(1, 0), (2, 2), (4, 3)])
+def test_workers_start_while_the_pilot_goes_on_but_leave_it_alone_until_it_has_shown_figures(
+    replications: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    in_pool = Here()
+
+    class Pool(Executor):
+        def submit(self, function: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            told.append(function.__name__)
+            return in_pool.submit(function, *given, **named)
+
+    monkeypatch.setattr(runner, "default_executor", Pool)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    live = Live(lambda share, text: told.append(text))
+    run(load_scenario("maltan/early"), replications=replications, duration_s=150.0, on_progress=live.tell, watcher=live)
+    started = [number for number, text in enumerate(told) if text == "_make_ready"]
+    figures = [number for number, text in enumerate(told) if text.startswith("pilot") and "p95" in text]
+    assert len(started) == workers
+    assert all(figures[0] < number < figures[-1] for number in started)
+    assert told.count("replicate") == (replications if replications > 1 else 0)
+
+
+def test_an_interrupt_of_the_pilot_stops_workers_where_some_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr(runner, "default_executor", Here)
+    monkeypatch.setattr(runner, "close_executor", lambda: closed.append(len(told)))
+    told: list[str] = []
+
+    def stopping(at: int) -> None:
+        told.clear()
+
+        def tell(_: float, text: str) -> None:
+            told.append(text)
+            if len(told) == at:
+                raise KeyboardInterrupt
+
+        live = Live(tell)
+        with pytest.raises(KeyboardInterrupt):
+            run(load_scenario("maltan/early", SETTINGS), replications=3, on_progress=live.tell, watcher=live)
+
+    stopping(1)
+    assert closed == []
+    stopping(20)
+    assert closed == [20]
