@@ -2,6 +2,7 @@
 
     plain SimPy    a process a request, simpy.Resource, timeout everywhere (plain_simpy.py; frozen)
     kernel         sim/ alone (lean_kernel.py): the same draws and the same latencies, to the last bit
+    shared cores   the same, its cores shared under quotas as the scenario's are (shared_kernel.py)
     scenario       YAML through models.assembly with everything on: validated, recorded, audited, cores shared
     peers          other simulators from their registry, in an environment of their own (peers.py)
 
@@ -36,6 +37,7 @@ from peers_environment import Peers, prepare
 
 HERE = Path(__file__).resolve().parent
 MEASURED = HERE / "measured"
+SHARED = "kernel, cores shared"
 SHIPPED = ("maltan/early", "maltan/growth")
 TITLES = {
     "reference": "Reference model",
@@ -95,8 +97,12 @@ def ways_of(model: str, peers: Peers | None, compiled: Compiled) -> list[Way]:
         Way("plain SimPy", "plain", here, None, "plain SimPy"),
         Way("kernel", "kernel", here, None, "plain SimPy"),
     ]
+    if model == "reference":
+        ways.append(Way(SHARED, "shared", here, None, "plain SimPy"))
     if built:
         ways.append(Way("kernel, compiled", "kernel", here, compiled, "plain SimPy"))
+        if model == "reference":
+            ways.append(Way(f"{SHARED}, compiled", "shared", here, compiled, "plain SimPy"))
     ways += scenario
     if peers and peers.ready:
         base = "plain SimPy, peers' Python"

@@ -71,8 +71,9 @@ def speed_section(speed: dict[str, Any]) -> list[str]:
         lines += [*table_of(model, rows, speed["built"]), ""]
         if model == "reference":
             lines += [
-                "Hand-written ways serve cores first come first served; the scenario shares them, with CPU quotas in "
-                "periods, records every request and audits itself.", "",
+                "Hand-written ways serve cores first come first served but for *cores shared*, which has containers "
+                "with CPU quotas in periods, as the scenario has: that alone costs what stands there, before anything "
+                "is drawn, recorded or audited, and before any component is more than a counter.", "",
             ]  # fmt: skip
     lines += [f"{name} was skipped: {reason}" for name, reason in speed["skipped"].items()]
     return lines

@@ -1,7 +1,8 @@
 """One timed run in a process of its own: `python ways.py WAY MODEL REQUESTS SEED` prints what it took, as JSON.
 
-WAY is plain, kernel, scenario or a peer; MODEL is mm2, reference, or a shipped scenario. Time is CPU time of the run
-alone: imports, drawing (of the hand-written ways) and reading the scenario are not in it, building is.
+WAY is plain, kernel, shared (the kernel with shared cores), scenario or a peer; MODEL is mm2, reference, or a shipped
+scenario. Time is CPU time of the run alone: imports, drawing (of the hand-written ways) and reading the scenario are
+not in it, building is.
 """
 
 from __future__ import annotations
@@ -73,6 +74,16 @@ def kernel(model: str, requests: int, seed: int) -> dict[str, Any]:
     return taken(requests, cpu_s, before, lean_kernel.count_events(few) / 5000, mean(figures.latencies_s))
 
 
+def shared(model: str, requests: int, seed: int) -> dict[str, Any]:
+    assert model == "reference"
+    import draws
+    import shared_kernel
+
+    brought, few = draws.draw(requests, seed), draws.draw(5000, seed)
+    figures, cpu_s, before = timed(lambda: shared_kernel.run(brought))
+    return taken(requests, cpu_s, before, shared_kernel.count_events(few) / 5000, mean(figures.latencies_s))
+
+
 def scenario(model: str, requests: int, seed: int) -> dict[str, Any]:
     """A scenario through assembly with everything on; of a shipped one, as much as its duration brings."""
     from mm2 import ARRIVALS_PER_S, SERVICE_S
@@ -127,13 +138,13 @@ def taken(requests: int, cpu_s: float, before_mib: float, events: float | None, 
     }
 
 
-OURS = {"plain": plain, "kernel": kernel, "scenario": scenario}
+OURS = {"plain": plain, "kernel": kernel, "shared": shared, "scenario": scenario}
 
 
 def main() -> None:
     way, model, requests, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     done = OURS[way](model, requests, seed) if way in OURS else peer(way, model, requests, seed)
-    if way == "kernel":
+    if way in ("kernel", "shared"):
         done["compiled"] = is_compiled()
     for name in ("simpy", "numpy"):
         try:
