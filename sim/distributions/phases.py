@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -33,6 +33,12 @@ class Exponential:
         return 1.0 - exp(-np.maximum(x, 0.0) / self.mean)
 
 
+@lru_cache(maxsize=256)
+def _gamma_quantiles(shape: float) -> QuantileTable:
+    """Of scale 1. It takes milliseconds to make, and every replication asks for the same ones."""
+    return QuantileTable(partial(gamma_quantile, shape))
+
+
 @dataclass(frozen=True)
 class Gamma:
     """Sum of `shape` exponential phases, where shape need not be whole; less variable than exponential above 1."""
@@ -49,11 +55,7 @@ class Gamma:
         return self.mean * self.mean / self.shape
 
     def ppf(self, u: Array) -> Array:
-        return self._quantiles.ppf(u) * (self.mean / self.shape)
-
-    @cached_property
-    def _quantiles(self) -> QuantileTable:
-        return QuantileTable(partial(gamma_quantile, self.shape))
+        return _gamma_quantiles(self.shape).ppf(u) * (self.mean / self.shape)
 
     def cdf(self, x: Array) -> Array:
         return incomplete_gamma(self.shape, np.maximum(x, 0.0) * (self.shape / self.mean))[0]
