@@ -5,7 +5,7 @@ Models   A `Light` process is a generator that may yield a float (a delay in sec
          A `Timer` is a callback that can be armed, moved and disarmed. Both are cancelled exactly and in O(1):
          a heap entry counts only while its number equals the `ticket` of what it points at.
 Units    Seconds.
-Source   SimPy 4.1 (simpy/core.py, simpy/events.py): heap entries stay (time, priority, number, event), so every
+Source   SimPy 4.1 (simpy/core.py, simpy/events.py): entries come up by time, priority and number as there, so every
          stock process, event and resource runs here with identical results.
 Checked  tests/unit/test_environment.py, tests/properties/test_environment_properties.py
 """
@@ -15,22 +15,24 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from math import inf
 from typing import Any, Protocol
 
 import simpy
 from simpy.core import EmptySchedule
-from simpy.events import NORMAL, URGENT, Event
+from simpy.events import NORMAL, Event
 
 from sim.errors import Failure, SimulationError
-from sim.heap import heappop, heappush
+from sim.heap import INTERPRETED, Agenda, TupleAgenda, heappop, heappush, heappushpop
 
 Activity = Generator[Any, Any, Any]
 """What a light process runs: a generator yielding delays (float), None (parked) or SimPy events."""
 
 ENDED = -1
 """Ticket of a light process that has ended, and of a timer that is disarmed: equals no heap entry's number."""
+
+_LATER = 1 << 52
+"""What a number is greater by for each step of SimPy's priorities: entries of an instant come up by these first."""
 
 _RETURNED = object()
 """Instead of what a process yields: it has returned."""
@@ -42,16 +44,23 @@ class Waitable(Protocol):
     def withdraw(self, light: Light) -> None: ...
 
 
-class Light:
+class Scheduled:
+    """What can have entries in the schedule: one counts while its number is the `ticket`."""
+
+    __slots__ = ("ticket",)
+
+    ticket: int
+
+
+class Light(Scheduled):
     """A process that is its own heap entry. Made by `Environment.start`, without an `__init__`: that call would cost a
     fiftieth of a request."""
 
-    __slots__ = ("env", "generator", "on_end", "ticket", "value", "waiting")
+    __slots__ = ("env", "generator", "on_end", "value", "waiting")
 
     env: Schedule
     generator: Any  # an Activity
     on_end: Callable[[Any], None] | None
-    ticket: int
     waiting: Waitable | None
     value: Any
     """What the `yield` it is at will return, or the error (`_Thrown`) that it will raise."""
@@ -102,10 +111,10 @@ class _EventWait:
                 light.env.resume(light, _Thrown(event._value))
 
 
-class Timer:
+class Timer(Scheduled):
     """A callback at an instant. `arm` moves it, `disarm` forgets it; both cost O(log n) at most."""
 
-    __slots__ = ("callback", "env", "ticket", "when")
+    __slots__ = ("callback", "env", "when")
 
     def __init__(self, env: Schedule, callback: Callable[[], None]) -> None:
         self.env = env
@@ -115,12 +124,10 @@ class Timer:
 
     def arm(self, when: float) -> None:
         """Fire at the instant `when` (exactly that float), replacing any earlier setting."""
-        env = self.env
-        if not when >= env.now:
-            raise SimulationError(f"timer armed at {when!r}, before now {env.now!r}")
+        if not when >= self.env.now:
+            raise SimulationError(f"timer armed at {when!r}, before now {self.env.now!r}")
         self.when = when
-        self.ticket = number = next(env._eid)
-        heappush(env._queue, (when, NORMAL, number, self))
+        self.env.enter(when, self)
 
     def disarm(self) -> None:
         self.ticket = ENDED
@@ -172,23 +179,39 @@ def _hand_over(light: Light) -> Any:
 class Schedule:
     """The clock, what is due when, and the light processes and timers that live by it."""
 
-    __slots__ = ("_eid", "_queue", "active", "now")
+    __slots__ = ("agenda", "active", "now", "numbers")
 
-    _queue: list[Any]
-    """A heap of (time, priority, number, stock event | Light | Timer)."""
+    agenda: Any  # TupleAgenda | Agenda
+    """What is due when: light processes, timers and SimPy's own events, by time and number."""
+    numbers: int
+    """How many numbers have been given to entries, and to processes that parked."""
     now: float
     """The current simulated time, in seconds."""
-    _eid: count[int]
-    """Numbers of entries, in the order in which they were made."""
     active: Light | None
     """The light process that is running now, or ran last."""
 
     def __init__(self) -> None:
+        self.agenda = TupleAgenda() if INTERPRETED else Agenda()
+        self.numbers = 0
         self.active = None
 
-    def _stock_step(self) -> None:
-        """Process the first entry, which is an event of SimPy's own."""
+    def _happen(self, event: Any) -> None:
+        """Process an event of SimPy's own, now."""
         raise NotImplementedError
+
+    def enter(self, when: float, what: Scheduled) -> None:
+        """Have `what` come up at `when`, after all else that is due then by now. Entries that it had are void."""
+        self.numbers = what.ticket = number = self.numbers + 1
+        if INTERPRETED:
+            heappush(self.agenda, (when, number, what))
+        else:
+            self.agenda.push(when, number, what)
+
+    def enter_urgently(self, when: float, what: Scheduled) -> None:
+        """The same, but before all that is not urgent."""
+        self.numbers += 1
+        what.ticket = number = self.numbers - _LATER
+        self.agenda.push(when, number, what)
 
     def start(self, generator: Activity, delay: float = 0.0, on_end: Callable[[Any], None] | None = None) -> Light:
         """Run `generator` as a light process, its first step after `delay` seconds.
@@ -204,8 +227,7 @@ class Schedule:
         light.on_end = on_end
         light.waiting = _UNBEGUN
         light.value = None
-        light.ticket = number = next(self._eid)
-        heappush(self._queue, (self.now + delay, NORMAL, number, light))
+        self.enter(self.now + delay, light)
         return light
 
     def start_now(self, generator: Activity, on_end: Callable[[Any], None] | None = None) -> Light:
@@ -228,8 +250,7 @@ class Schedule:
         if not delay >= 0:
             raise SimulationError(f"a process woken after {delay!r} s")
         light.value = value
-        light.ticket = number = next(self._eid)
-        heappush(self._queue, (self.now + delay, NORMAL, number, light))
+        self.enter(self.now + delay, light)
 
     def resume(self, light: Light, value: Any = None) -> None:
         """Let a parked `light` go on inside this call. Only from timers, `on_end` and event callbacks, as their
@@ -252,9 +273,7 @@ class Schedule:
         if light.is_alive:
             if light.waiting is not _UNBEGUN and not light.generator.gi_running:
                 _withdraw(light)
-            strike = Timer(self, partial(self._strike, light, error))
-            strike.ticket = number = next(self._eid)
-            heappush(self._queue, (self.now, URGENT, number, strike))
+            self.enter_urgently(self.now, Timer(self, partial(self._strike, light, error)))
 
     def _strike(self, light: Light, error: BaseException) -> None:
         """Raise `error` in `light`, between two steps of any process."""
@@ -268,61 +287,68 @@ class Schedule:
         """Note that the running process is about to `yield` into `waitable`. Returns it, with a fresh ticket."""
         light = self.active
         assert light is not None
-        light.ticket = next(self._eid)
+        self.numbers = light.ticket = self.numbers + 1
         light.waiting = waitable
         return light
 
     def stop(self) -> None:
         """End the run at this instant, before anything else that is scheduled for it."""
-        horizon = Timer(self, _stop)
-        horizon.ticket = number = next(self._eid)
-        heappush(self._queue, (self.now, URGENT, number, horizon))
+        self.enter_urgently(self.now, Timer(self, _stop))
 
     def _loop(self) -> None:
         """The run loop. The body for a light process repeats `_advance`: a call a step costs a tenth.
 
-        `while True` is not style: CPython 3.11 optimises a running function only after unconditional jumps backwards.
+        Where it is interpreted, entries are tuples, and a process that goes on with a delay takes the place of what
+        comes next in one step. `while True` is not style: CPython 3.11 optimises a running function only after
+        unconditional jumps backwards.
         """
-        queue, pop, push, number_of = self._queue, heappop, heappush, self._eid.__next__
-        step = self._stock_step
+        agenda, interpreted = self.agenda, INTERPRETED
+        now, number = self.now, 0
+        what: Any = None
         target: Any
         while True:
-            if not queue:
-                return
-            entry = queue[0][3]
-            kind = type(entry)
-            if kind is Light:
-                now, _, number, light = pop(queue)
-                if light.ticket != number:
-                    continue
-                self.now = now
-                self.active = light
-                light.waiting = None
-                try:
-                    if light.value is None and light.on_end is None:
-                        target = next(light.generator, _RETURNED)
-                    else:
-                        target = _hand_over(light)
-                except Failure as failure:
-                    raise escaped(light) from failure
-                if target is None:
-                    continue
-                if type(target) is float and target >= 0.0:
-                    light.ticket = number = number_of()
-                    push(queue, (now + target, NORMAL, number, light))
-                elif target is _RETURNED:
-                    light.ticket = ENDED
-                else:
-                    self._follow(light, target)
-            elif kind is Timer:
-                now, _, number, timer = pop(queue)
+            if type(what) is Light:
+                light = what
+                if light.ticket == number:
+                    self.now = now
+                    self.active = light
+                    light.waiting = None
+                    try:
+                        if light.value is None and light.on_end is None:
+                            target = next(light.generator, _RETURNED)
+                        else:
+                            target = _hand_over(light)
+                    except Failure as failure:
+                        raise escaped(light) from failure
+                    if type(target) is float and target >= 0.0:
+                        if interpreted:  # self.enter(now + target, light), and what comes next
+                            self.numbers = light.ticket = number = self.numbers + 1
+                            now, number, what = heappushpop(agenda, (now + target, number, light))
+                            continue
+                        self.enter(now + target, light)
+                    elif target is _RETURNED:
+                        light.ticket = ENDED
+                    elif target is not None:
+                        self._follow(light, target)
+            elif type(what) is Timer:
+                timer = what
                 if timer.ticket == number:
                     self.now = now
                     timer.ticket = ENDED  # timer.fire()
                     timer.when = inf
                     timer.callback()
+            elif what is not None:
+                self.now = now
+                self._happen(what)
+            if interpreted:
+                if not agenda:
+                    return
+                now, number, what = heappop(agenda)
             else:
-                step()
+                if not agenda.size:
+                    return
+                what = agenda.take()
+                now, number = agenda.when, agenda.number
 
     def _advance(self, light: Light) -> None:
         """One step of a light process: send or throw, then see what it yields."""
@@ -330,10 +356,12 @@ class Schedule:
         light.waiting = None
         value = light.value
         try:
-            if light.on_end is not None or type(value) is _Thrown:
+            if light.on_end is not None:
                 target = _hand_over(light)
             elif value is None:
                 target = next(light.generator, _RETURNED)
+            elif type(value) is _Thrown:
+                target = _hand_over(light)
             else:  # what a CPU burst returns; hardly ever does the process end there
                 light.value = None
                 target = light.generator.send(value)
@@ -342,8 +370,7 @@ class Schedule:
         except Failure as failure:
             raise escaped(light) from failure
         if type(target) is float and target >= 0.0:
-            light.ticket = number = next(self._eid)
-            heappush(self._queue, (self.now + target, NORMAL, number, light))
+            self.enter(self.now + target, light)
         elif target is _RETURNED:
             light.ticket = ENDED
         elif target is not None:
@@ -354,8 +381,7 @@ class Schedule:
         if isinstance(target, (int, float)):
             if not target >= 0:
                 raise SimulationError(f"a process yielded a delay of {target!r} s")
-            light.ticket = number = next(self._eid)
-            heappush(self._queue, (self.now + float(target), NORMAL, number, light))
+            self.enter(self.now + float(target), light)
         elif isinstance(target, Event):
             light.ticket = ENDED
             light.waiting = wait = _EventWait(light)
@@ -374,38 +400,44 @@ class Environment(Schedule, simpy.Environment):
     def __init__(self, initial_time: float = 0.0) -> None:
         Schedule.__init__(self)
         simpy.Environment.__init__(self, initial_time)
+        del self._eid  # `numbers` counts, and SimPy's own queue is empty but for the event that happens
 
-    def _stock_step(self) -> None:
+    def schedule(self, event: Event, priority: int = NORMAL, delay: float = 0) -> None:
+        """An event of SimPy's own."""
+        self.numbers += 1
+        self.agenda.push(self.now + delay, self.numbers + (priority - NORMAL) * _LATER, event)
+
+    def _happen(self, event: Event) -> None:
+        self._queue.append((self.now, NORMAL, 0, event))
         simpy.Environment.step(self)
 
     def peek(self) -> float:
         """The instant of the next entry that counts, infinity if there is none."""
-        queue = self._queue
-        while queue:
-            when: float
-            when, _, number, entry = queue[0]
-            kind = type(entry)
-            if (kind is Light or kind is Timer) and entry.ticket != number:
-                heappop(queue)
-            else:
+        agenda = self.agenda
+        while agenda:
+            what = agenda.look()
+            if not isinstance(what, Scheduled) or what.ticket == agenda.number:
+                when: float = agenda.when
                 return when
+            agenda.take()
         return float("inf")
 
     def step(self) -> None:
         """Process one heap entry of any kind (the stock `run(until=event)` uses this)."""
-        if not self._queue:
+        agenda = self.agenda
+        if not agenda:
             raise EmptySchedule
-        kind = type(self._queue[0][3])
-        if kind is Light or kind is Timer:
-            now, _, number, entry = heappop(self._queue)
-            if entry.ticket == number:
-                self.now = now
-                if kind is Light:
-                    self._advance(entry)
-                else:
-                    entry.fire()
-        else:
-            self._stock_step()
+        what = agenda.take()
+        if not isinstance(what, Scheduled):
+            self.now = agenda.when
+            self._happen(what)
+        elif what.ticket == agenda.number:
+            self.now = agenda.when
+            if isinstance(what, Light):
+                self._advance(what)
+            else:
+                assert isinstance(what, Timer)
+                what.fire()
 
     def run(self, until: float | Event | None = None) -> Any:
         """Run to the end of the schedule, to the instant `until`, or until the event `until` has happened.
@@ -421,8 +453,7 @@ class Environment(Schedule, simpy.Environment):
         if until <= self.now:
             raise ValueError(f"until ({until}) must be greater than the current simulation time")
         horizon = Timer(self, _stop)
-        horizon.ticket = number = next(self._eid)
-        heappush(self._queue, (float(until), URGENT, number, horizon))
+        self.enter_urgently(float(until), horizon)
         try:
             self._loop()
         except _Horizon:

@@ -132,7 +132,7 @@ def run_replication(
         system.on_over = env.stop
     system.start()
     pauses = _run(env, recorder, duration_s, on_progress)
-    events = next(env._eid) - pauses - len(env._queue)
+    events = env.numbers - pauses - len(env.agenda)
     checks = audit(env, recorder, system)
     recording = recorder.result()
     checks += _totals_checks(recording)

@@ -1,5 +1,4 @@
 cimport cython
-from sim.heap cimport heappush
 from sim.environment cimport Light, Schedule
 from sim.probe cimport Station
 
@@ -12,20 +11,19 @@ cdef class Permits:
     cdef public Schedule _env
     cdef public object capacity
     cdef public Station station
-    cdef public long long _in_use
-    cdef public object _number, _queue, _deadlines
+    cdef public object _queue, _deadlines
     cdef public _Granted _granted
 
     @cython.locals(station=Station, now=double, busy=cython.longlong)
     cpdef bint try_acquire(self) except -1
     @cython.locals(station=Station, now=double, busy=cython.longlong)
     cpdef bint acquire(self) except -1
-    @cython.locals(station=Station, env=Schedule, light=Light, now=double, busy=cython.longlong, number=cython.longlong)
+    @cython.locals(station=Station, env=Schedule, now=double, busy=cython.longlong)
     cpdef hold(self, double duration_s)
     @cython.locals(station=Station, env=Schedule, light=Light, now=double, busy=cython.longlong, waiting=cython.longlong,
-                   number=cython.longlong, ticket=cython.longlong, duration_s=double)
+                   ticket=cython.longlong, duration_s=double)
     cpdef release(self)
-    @cython.locals(station=Station, env=Schedule, light=Light, now=double, waiting=cython.longlong, number=cython.longlong)
+    @cython.locals(station=Station, env=Schedule, light=Light, now=double, waiting=cython.longlong)
     cpdef _enqueue(self, double duration_s)
     cpdef withdraw(self, Light light)
 

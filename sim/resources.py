@@ -24,11 +24,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from simpy.events import NORMAL
-
 from sim.environment import Environment, Light
 from sim.errors import SimulationError
-from sim.heap import heappush
 from sim.patience import Deadlines
 from sim.probe import Station
 
@@ -52,17 +49,15 @@ class _Granted:
 class Permits:
     """`capacity` equal permits. `max_wait_s` None waits for ever."""
 
-    __slots__ = ("_deadlines", "_env", "_granted", "_in_use", "_number", "_queue", "capacity", "station")
+    __slots__ = ("_deadlines", "_env", "_granted", "_queue", "capacity", "station")
 
     def __init__(self, env: Environment, capacity: float, station: Station, max_wait_s: float | None = None) -> None:
         if capacity <= 0:
             raise ValueError(f"capacity must be positive, got {capacity}")
         self._env = env
-        self._number = env._eid.__next__
         self.capacity = capacity
         self.station = station
         """Who holds a permit and who waits is reported here; who is refused, the caller reports."""
-        self._in_use = 0
         self._queue: deque[_Waiter] = deque()
         self._granted = _Granted(self)
         self._deadlines: Deadlines[_Waiter] | None = (
@@ -71,7 +66,7 @@ class Permits:
 
     @property
     def in_use(self) -> int:
-        return self._in_use
+        return self.station.busy
 
     @property
     def waiting(self) -> int:
@@ -82,12 +77,11 @@ class Permits:
 
     def try_acquire(self) -> bool:
         """Take a permit if one is free. Never waits; refusing is the caller's business (`station.refuse`)."""
-        if self._in_use >= self.capacity:
-            return False
-        self._in_use += 1
         station = self.station
-        now = self._env.now
         busy = station.busy
+        if busy >= self.capacity:
+            return False
+        now = self._env.now
         station.busy_area += busy * (now - station.busy_since)  # station.start()
         station.busy_since = now
         station.busy_balance -= now
@@ -98,13 +92,12 @@ class Permits:
     def acquire(self) -> bool:
         """True: a permit is taken. False: the running process is queued and must `yield`, which returns True
         when a permit is handed over and False when `max_wait_s` has passed."""
-        if self._in_use >= self.capacity:
+        station = self.station
+        busy = station.busy
+        if busy >= self.capacity:
             self._enqueue(0.0)
             return False
-        self._in_use += 1
-        station = self.station
         now = self._env.now
-        busy = station.busy
         station.busy_area += busy * (now - station.busy_since)  # station.start()
         station.busy_since = now
         station.busy_balance -= now
@@ -112,30 +105,28 @@ class Permits:
         station.at_once += 1
         return True
 
-    def hold(self, duration_s: float) -> Any:
-        """Acquire and keep for `duration_s`: `yield` what this returns, then `release`. The grant schedules the
-        end of the hold, so waiting costs no event of its own. Knows no time limit."""
-        if not duration_s >= 0:
+    def hold(self, duration_s: float) -> float | None:
+        """Acquire and keep for `duration_s`: `yield` what this returns, then `release`. Where a permit is free, that is
+        the delay itself; a process that has to wait parks, and the grant schedules the end of its hold, so that
+        waiting costs no event of its own. Knows no time limit."""
+        if not duration_s >= 0.0:
             raise SimulationError(f"{self.station.path}: held for {duration_s!r} s")
-        if self._in_use < self.capacity:
-            self._in_use += 1
-            station = self.station
+        station = self.station
+        busy = station.busy
+        if busy < self.capacity:
             env = self._env
             now = env.now
-            busy = station.busy
             station.busy_area += busy * (now - station.busy_since)  # station.start()
             station.busy_since = now
             station.busy_balance -= now
             station.busy = busy + 1
             station.at_once += 1
-            light = env.active
-            light.waiting = self._granted  # type: ignore[union-attr]
-            light.ticket = number = self._number()  # type: ignore[union-attr]
-            heappush(env._queue, (now + duration_s, NORMAL, number, light))  # env.wake(light, None, duration_s)
-        elif self._deadlines is None:
-            self._enqueue(duration_s)
-        else:
+            env.active.waiting = self._granted  # type: ignore[union-attr]
+            return duration_s
+        if self._deadlines is not None:
             raise SimulationError("hold() knows no time limit: use acquire()")
+        self._enqueue(duration_s)
+        return None
 
     def release(self) -> None:
         """Give a permit back: the longest waiter has it at this instant."""
@@ -144,10 +135,9 @@ class Permits:
         now = env.now
         waiting = station.waiting
         if not waiting:
-            if self._in_use <= 0:
-                raise SimulationError(f"{station.path}: released more permits than were taken")
-            self._in_use -= 1
             busy = station.busy
+            if busy <= 0:
+                raise SimulationError(f"{station.path}: released more permits than were taken")
             station.busy_area += busy * (now - station.busy_since)  # station.end()
             station.busy_since = now
             station.busy_balance += now
@@ -165,16 +155,12 @@ class Permits:
         light.waiting = self._granted
         if not duration_s:
             light.value = True
-        light.ticket = number = self._number()
-        heappush(env._queue, (now + duration_s, NORMAL, number, light))  # env.wake(light, True, duration_s)
+        env.enter(now + duration_s, light)  # env.wake(light, True, duration_s)
 
     def _enqueue(self, duration_s: float) -> None:
         env = self._env
-        light = env.active  # env.park(self)
-        assert light is not None
-        light.ticket = number = self._number()
-        light.waiting = self
-        waiter = (light, number, duration_s)
+        light = env.park(self)
+        waiter = (light, light.ticket, duration_s)
         self._queue.append(waiter)
         station = self.station
         now = env.now

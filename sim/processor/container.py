@@ -6,8 +6,6 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from simpy.events import NORMAL
-
 from sim.environment import Environment, Light, Timer
 from sim.errors import SimulationError
 from sim.heap import heappop, heappush
@@ -38,7 +36,6 @@ class Container(Account):
         assert light is not None
         if LEAST_S < demand_s < inf:
             light.waiting = self._begin(demand_s, light, None)
-            light.ticket = next(env._eid)  # what Environment.park does, without the call
             return None
         self._serve_at_once(demand_s)
         light.value = None
@@ -172,8 +169,7 @@ class Container(Account):
             timer = self._timer
             if when < timer.when:
                 timer.when = when = when if when > now else now  # timer.arm(when), without the call
-                timer.ticket = number = next(self._env._eid)
-                heappush(self._env._queue, (when, NORMAL, number, timer))
+                self._env.enter(when, timer)
         return burst
 
     def _serve_at_once(self, demand_s: float) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import inf
 
-from simpy.events import NORMAL
-
 from sim.environment import Environment, Timer
 from sim.heap import heappop, heappush
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime, tell
@@ -224,8 +222,7 @@ class Processor:
             timer = self._timer
             if when != timer.when:
                 timer.when = when  # timer.arm(when), without the call
-                timer.ticket = number = next(self._env._eid)
-                heappush(self._env._queue, (when, NORMAL, number, timer))
+                self._env.enter(when, timer)
         else:
             self._timer.disarm()
 

@@ -101,4 +101,4 @@ def lean(drawn: Drawn) -> tuple[list[float], int]:
 
     env.start(arrivals())
     env.run()
-    return waited_s, next(env._eid)
+    return waited_s, env.numbers

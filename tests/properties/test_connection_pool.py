@@ -257,7 +257,7 @@ class Bench:
 
     def run(self) -> None:
         self.look()
-        while self.env._queue and self.env.peek() < (self.world.quiet + 700) * MS:
+        while self.env.agenda and self.env.peek() < (self.world.quiet + 700) * MS:
             self.env.step()
             self.look()
 
@@ -339,7 +339,7 @@ def test_silence_costs_nothing_and_ages_the_pool(
         assert kept <= pool.idle == pool.total == database.open_connections <= max(kept, min(maximum, 6))
         if not idle_timeout_s:
             continue
-        while env._queue:
+        while env.agenda:
             env.step()
         assert env.now <= before_s + silence_s + 1.0 + 600.0 + 60.0 + lifetime_s
         assert pool.idle == pool.total == database.open_connections == kept
@@ -354,7 +354,7 @@ def burst(version: str, maximum: int, minimum_idle: int, number: int, keep: int)
     crowd = [Borrower(0, keep, None, False, False, False) for _ in range(number)]
     bench = Bench(World(maximum, minimum_idle, version, 30_000, 0, 0, 2, 100, 0, crowd))
     began_at_s, took_s, totals = bench.env.now, 0.0, []
-    while bench.env._queue and bench.env.peek() < 60.0:
+    while bench.env.agenda and bench.env.peek() < 60.0:
         bench.env.step()
         bench.look()
         totals.append(bench.pool.total)

@@ -64,7 +64,7 @@ class World:
                 Timer(self.env, partial(self.interrupt, victim)).arm(float(instant))
         for me, visit in enumerate(visits):
             self.lights.append(self.env.start(self.live(me, visit), float(visit.begin_s)))
-        while self.env._queue:
+        while self.env.agenda:
             self.env.step()
             self.check()
         assert not any(light.is_alive for light in self.lights)

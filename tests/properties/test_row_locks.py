@@ -88,7 +88,7 @@ def test_a_row_has_one_writer_and_nobody_waits_for_a_free_one(
         at(dies_at, bench.host.die)
         at(dies_at, lambda: setattr(bench.host, "is_up", True))
 
-    while env._queue:
+    while env.agenda:
         env.step()
         for row, lock in database._locks._held.items():
             assert lock.row == row

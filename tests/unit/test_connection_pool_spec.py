@@ -181,7 +181,7 @@ class Bench:
     def steps(self, until_s: float) -> int:
         """How many steps the simulation takes until then."""
         number = 0
-        while self.env._queue and self.env.peek() < until_s:
+        while self.env.agenda and self.env.peek() < until_s:
             self.env.step()
             number += 1
         self.env.run(until=until_s)

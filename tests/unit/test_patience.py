@@ -53,7 +53,7 @@ def test_what_ends_in_time_costs_no_event() -> None:
 
     env.start(source())
     env.run()
-    entries = next(env._eid) - 1 - 1000
+    entries = env.numbers - 1 - 1000
     assert 0 < entries <= 10
     assert len(deadlines._entries) <= 2  # nor does it keep what has ended
 
@@ -140,7 +140,7 @@ def test_the_caller_goes_on_in_the_instant_of_the_answer_without_an_event() -> N
     scene = Scene(None)
     scene.start(2.0)
     scene.env.run()
-    assert next(scene.env._eid) == 1 + 1 + 1  # the start, the delay, the caller's ticket
+    assert scene.env.numbers == 1 + 1 + 1  # the start, the delay, the caller's ticket
 
 
 def test_work_that_never_waits_is_done_at_once() -> None:

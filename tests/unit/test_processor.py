@@ -9,7 +9,9 @@ import pytest
 
 from sim.environment import Environment, Light
 from sim.errors import Failure, SimulationError
+from sim.probe import Station
 from sim.processor import Container, Processor, Quota
+from sim.resources import Permits
 
 MS = 0.001
 
@@ -293,22 +295,27 @@ class TestBursts:
         assert left == [0.0]
         assert container.cancelled_s == container.cpu_s > 0.2
 
-    def test_a_burst_gives_its_process_a_fresh_ticket(self) -> None:
-        """As every wait does: a queue that it left by other ways must see that it no longer waits there."""
-        env, tickets = Environment(), []
+    def test_a_queue_that_a_process_left_sees_that_it_does_not_wait_there(self) -> None:
+        """By its ticket, which is not that with which it queued, in no burst that follows."""
+        env, seen = Environment(), []
         container = Processor(env, cores=1).container("a", 1.0)
+        queue = Permits(env, 1, Station(env, "queue", 1, "permit"), max_wait_s=0.5)
 
         def process() -> Any:
             light = env.active
             assert light is not None
+            assert not queue.acquire()
+            queued = light.ticket
+            assert not (yield)
             for _ in range(3):
                 waiting = container.run(1.0)
-                tickets.append(light.ticket)
+                seen.append(light.ticket == queued)
                 yield waiting
 
+        assert queue.try_acquire()
         env.start(process())
         env.run()
-        assert len(set(tickets)) == 3
+        assert seen == [False] * 3
 
     def test_an_interrupt_cancels_and_the_other_has_the_core_to_itself(self) -> None:
         env, ends = Environment(), {}

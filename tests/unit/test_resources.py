@@ -38,7 +38,7 @@ def test_what_is_free_is_granted_without_an_event() -> None:
     assert permits.try_acquire()
     assert permits.acquire()
     assert not permits.try_acquire()
-    assert (permits.in_use, permits.waiting, len(env._queue)) == (2, 0, 0)
+    assert (permits.in_use, permits.waiting, len(env.agenda)) == (2, 0, 0)
     permits.release()
     permits.release()
     assert permits.in_use == 0
@@ -83,7 +83,7 @@ def test_hold_takes_two_entries_in_all_when_queued_and_one_when_free() -> None:
     assert not any(light.is_alive for light in lights)
     assert permits.in_use == permits.waiting == 0
     # Of numbers drawn: a start each, an end of hold each, and a ticket each for the three who queued.
-    assert next(env._eid) == 4 + 4 + 3
+    assert env.numbers == 4 + 4 + 3
 
 
 def test_a_time_limit_ends_the_wait_and_only_the_wait() -> None:
@@ -270,24 +270,22 @@ class ByTheBook(Permits):
     __slots__ = ()
 
     def try_acquire(self) -> bool:
-        if self._in_use >= self.capacity:
+        if self.station.busy >= self.capacity:
             return False
-        self._in_use += 1
         self.station.start()
         return True
 
-    def hold(self, duration_s: float) -> Any:
-        if self.try_acquire():
-            light = self._env.active
-            assert light is not None
-            light.waiting = self._granted
-            self._env.wake(light, None, duration_s)
-        else:
+    def hold(self, duration_s: float) -> float | None:
+        if not self.try_acquire():
             self._enqueue(duration_s)
+            return None
+        light = self._env.active
+        assert light is not None
+        light.waiting = self._granted
+        return duration_s
 
     def release(self) -> None:
         if not self.station.waiting:
-            self._in_use -= 1
             self.station.end()
             return
         self.station.pass_on()
