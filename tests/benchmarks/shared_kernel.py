@@ -81,7 +81,7 @@ def count_events(draws: Draws) -> int:
     env = Environment()
     build(env, draws)
     events = 0
-    while env._queue:
+    while env.agenda:
         env.step()
         events += 1
     return events
