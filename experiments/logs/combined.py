@@ -16,13 +16,12 @@ from typing import Final
 import numpy as np
 
 from experiments.logs.batch import NS, Batch, Integers, batch_of
-from experiments.logs.fields import NO_INSTANT
 from experiments.logs.lines import LineFormat
 from experiments.logs.names import Names
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block
 from experiments.logs.splitting import Splitter
-from experiments.logs.stamps import CLF, clf_ns
+from experiments.logs.stamps import CLF, NO_INSTANT, clf_ns
 
 NAME: Final = "combined"
 LINE: Final = re.compile(

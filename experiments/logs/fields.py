@@ -19,12 +19,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from experiments.logs.array_values import LONGEST_S, told
 from experiments.logs.batch import NS, Batch, Integers, batch_of
 from experiments.logs.names import Names
 from experiments.logs.notes import Notes
-from experiments.logs.stamps import clf_ns, epoch_ns, iso_ns
+from experiments.logs.span_values import SpanValues
+from experiments.logs.spans import Spans
+from experiments.logs.stamps import NO_INSTANT, clf_ns, epoch_ns, iso_ns
 
-Values = Sequence[Any] | npt.NDArray[Any]
+Values = Sequence[Any] | npt.NDArray[Any] | Spans
 
 ROLES: Final = (
     "time", "request", "method", "path", "name", "user", "ip", "status", "response", "upstream", "connect", "tries",
@@ -33,9 +36,7 @@ ROLES: Final = (
 UNITS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 STAMP_UNITS: Final = ("s", "ms", "us", "ns")
 
-NO_INSTANT: Final = np.iinfo(np.int64).min
 _CACHED: Final = 1 << 16
-_LONGEST_S: Final = 1e8
 _DURATION: Final = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _NEXT_TRY: Final = re.compile(rb" ?, ?| : ")
 _HITS: Final = {b"HIT": 1, b"STALE": 1, b"UPDATING": 1, b"REVALIDATED": 1, b"MISS": 0, b"EXPIRED": 0}
@@ -54,12 +55,12 @@ class _Memo(dict[Any, Any]):
 
     def __init__(self, convert: Callable[[Any], Any]) -> None:
         super().__init__()
-        self._convert = convert
+        self.convert = convert
 
     def __missing__(self, value: Any) -> Any:
         if len(self) >= _CACHED:
             self.clear()
-        made = self[value] = self._convert(value)
+        made = self[value] = self.convert(value)
         return made
 
 
@@ -122,6 +123,7 @@ class Fields:
             self._memos["ip"] = _Memo(lambda value: names.ips.index(raw_of(value).partition(b",")[0].strip()))
             self._memos["target"] = _Memo(lambda pair: names.target(_method(pair[0]), raw_of(pair[1])))
             self._memos["name"] = _Memo(lambda value: _named(names, value))
+            self._span_values = SpanValues(names)
 
     def _memo(self, role: str) -> _Memo:
         if role not in self._memos:
@@ -132,23 +134,24 @@ class Fields:
     def _column(self, role: str, columns: Sequence[Values], count: int, kind: Any) -> npt.NDArray[Any]:
         number, use = self._uses[role]
         values = columns[number]
+        if isinstance(values, Spans):
+            unit = UNITS[use.unit if use.unit in UNITS else "s"]
+            convert = self._memo(role).convert
+            return np.asarray(self._span_values.column(role, use.unit, unit, values, convert, kind))
         if isinstance(values, np.ndarray):
             return self._of_array(role, use, values, kind)
         return np.fromiter(map(self._memo(role).__getitem__, values), kind, count)
 
     def _of_array(self, role: str, use: Use, values: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:
-        if role == "time" and use.unit == "ns" and values.dtype.kind == "i":
-            return values.astype(np.int64)
-        if role in ("response", "upstream", "connect"):
-            seconds = values.astype(np.float64) * UNITS[use.unit or "s"]
-            return np.where((seconds >= 0) & (seconds <= _LONGEST_S), seconds, np.nan)
-        if role == "time" and use.unit and values.dtype.kind == "f":
-            ns = values * (UNITS[use.unit] * NS)
-            good = (ns >= 0) & (ns < 7e18)
-            return np.where(good, np.rint(np.where(good, ns, 0)).astype(np.int64), NO_INSTANT)
-        distinct, inverse = np.unique(values, return_inverse=True)
-        made = np.fromiter(map(self._memo(role).__getitem__, distinct.tolist()), kind, len(distinct))
-        return made[inverse.reshape(-1)]
+        unit = UNITS[use.unit if use.unit in UNITS else "s"]
+        made, good = told(role, use.unit, unit, values) or (np.empty(len(values), kind), np.zeros(len(values), bool))
+        left = np.flatnonzero(~good)
+        if len(left):
+            distinct, inverse = np.unique(values[left], return_inverse=True)
+            convert = self._memo(role).__getitem__
+            each = np.fromiter(map(convert, distinct.tolist()), kind, len(distinct))
+            made[left] = each[inverse.reshape(-1)]
+        return made.astype(kind, copy=False)
 
     def _targets(self, columns: Sequence[Values], count: int) -> npt.NDArray[np.int32]:
         for role in ("request", "name"):
@@ -156,6 +159,9 @@ class Fields:
                 return self._column(role, columns, count, np.int32)
         paths: Iterable[Any] = columns[self._uses["path"][0]]
         methods = columns[self._uses["method"][0]] if "method" in self._uses else repeat(None, count)
+        if isinstance(paths, Spans) and isinstance(methods, Spans | repeat):
+            told = methods if isinstance(methods, Spans) else None
+            return self._span_values.targets(told, paths, _method).astype(np.int32)
         pairs = zip(methods, paths, strict=True)
         return np.fromiter(map(self._memos["target"].__getitem__, pairs), np.int32, count)
 
@@ -164,7 +170,9 @@ class Fields:
         if "tries" in known or "upstream" not in self._uses:
             return
         values = columns[self._uses["upstream"][0]]
-        if not isinstance(values, np.ndarray):
+        if isinstance(values, Spans):
+            known["tries"] = self._span_values.tries(values, tries_of).astype(np.int16)
+        elif not isinstance(values, np.ndarray):
             memo = self._memos.setdefault("tries of upstream", _Memo(tries_of))
             known["tries"] = np.fromiter(map(memo.__getitem__, values), np.int16, count)
 
@@ -225,7 +233,7 @@ def seconds_of(value: Any, unit: str = "") -> float:
     if _DURATION.fullmatch(raw) is None:
         return np.nan
     seconds = float(raw) * UNITS[unit or "s"]
-    return seconds if seconds <= _LONGEST_S else np.nan
+    return seconds if seconds <= LONGEST_S else np.nan
 
 
 def all_tries_of(value: Any, unit: str = "") -> float:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from experiments.errors import InputError, shown
-from experiments.logs.fields import NO_INSTANT, Use, all_tries_of, instant_of, raw_of, seconds_of
+from experiments.logs.fields import Use, all_tries_of, instant_of, raw_of, seconds_of
 from experiments.logs.names import REQUEST, TARGET
 from experiments.logs.notes import listed
 from experiments.logs.pattern import use_of
+from experiments.logs.stamps import NO_INSTANT
 
 Samples = Mapping[str, Sequence[Any]]
 """Names of fields, each with the values it has in the first lines."""

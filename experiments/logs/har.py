@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +27,8 @@ MOST: Final = 16 << 20
 """Bytes of an entry: bodies may be in it."""
 
 _ROWS: Final = 1024
+_decode = json.JSONDecoder().raw_decode
+_BETWEEN: Final = re.compile(r"[\s,]*+", re.ASCII)
 _BEGIN: Final = re.compile(rb'^\s*\{\s*"log"\s*:\s*\{')
 _ENTRIES: Final = re.compile(rb'"entries"\s*:\s*\[')
 _MARK: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("|\\?\Z)|[{}\]]', re.DOTALL)
@@ -56,8 +58,8 @@ class Har:
         rows, lines = [], []
         first = notes.taken + 1
         bad = 0
-        for number, text in enumerate(_entries(source)):
-            row = _row(text)
+        for number, (text, entry) in enumerate(_entries(source)):
+            row = _row(_entry_of(text) if entry is None else entry)
             if row is None:
                 bad += 1
                 notes.reject_for(first + number, "no entry: " + printable(text[:200]))
@@ -78,11 +80,14 @@ class Har:
         return batch
 
 
-def _row(text: bytes) -> tuple[Any, ...] | None:
+def _entry_of(text: bytes) -> Any:
     try:
-        entry = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _row(entry: Any) -> tuple[Any, ...] | None:
     if not isinstance(entry, dict):
         return None
     request, response, timings = (_inner(entry, name) for name in ("request", "response", "timings"))
@@ -98,8 +103,8 @@ def _inner(value: dict[str, Any], name: str) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _entries(source: Source) -> Iterator[bytes]:
-    """The texts of the entries, cut out of the stream by their braces."""
+def _entries(source: Source) -> Iterator[tuple[bytes, Any]]:
+    """The texts of the entries, cut out of the stream by their braces, or what they hold where that is known."""
     data, place, depth, begin = b"", 0, 0, -1
     is_inside = False
     for piece in source.stream():
@@ -112,6 +117,9 @@ def _entries(source: Source) -> Iterator[bytes]:
                 place = max(0, len(data) - 64)
                 continue
             place, is_inside = match.end(), True
+        is_tried = depth == 0
+        if is_tried:
+            place = yield from _plain_entries(data, place)
         while match := _MARK.search(data, place):
             if match[1] is not None and match[1] != b'"':
                 place = match.start()  # a text that goes on in the next piece
@@ -124,8 +132,11 @@ def _entries(source: Source) -> Iterator[bytes]:
             elif sign == b"}":
                 depth -= 1
                 if depth == 0:
-                    yield data[begin:place]
+                    yield data[begin:place], None
                     begin = -1
+                    if not is_tried:  # once a piece: what fails costs as much as the whole piece
+                        is_tried = True
+                        place = yield from _plain_entries(data, place)
             elif sign == b"]" and depth == 0:
                 return
             if depth < 0:
@@ -133,4 +144,22 @@ def _entries(source: Source) -> Iterator[bytes]:
         if begin >= 0 and len(data) - begin > MOST:
             break
     if begin >= 0 or not is_inside:
-        yield data[begin if begin >= 0 else 0 :][:MOST]
+        yield data[begin if begin >= 0 else 0 :][:MOST], None
+
+
+def _plain_entries(data: bytes, place: int) -> Generator[tuple[bytes, Any], None, int]:
+    """The entries from a place on, as far as they are plain JSON that ends in the data. Returns where they end."""
+    text = data.decode("latin-1")  # the same places as in the bytes; what is no ASCII is read again
+    while True:
+        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]  # which nothing fits, too
+        if not text.startswith("{", begin):
+            return place
+        try:
+            entry, end = _decode(text, begin)
+        except (ValueError, RecursionError):
+            return place
+        if end - begin > MOST:
+            return place
+        raw = data[begin:end]
+        yield raw, entry if raw.isascii() else None
+        place = end

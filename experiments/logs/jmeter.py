@@ -10,7 +10,8 @@ Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 from xml.parsers import expat
 
@@ -21,7 +22,9 @@ from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import Fields, Use
 from experiments.logs.notes import Notes
 from experiments.logs.source import Source
+from experiments.logs.spans import spans_of
 from experiments.logs.table import CsvTable, Row, fixed, header_of
+from experiments.logs.table_spans import Wanted
 
 CSV_NAME: Final = "jmeter-csv"
 XML_NAME: Final = "jmeter-xml"
@@ -33,7 +36,11 @@ _USUAL: Final = (
     "timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType", "success",
     "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency", "IdleTime", "Connect",
 )  # fmt: skip
-_ROWS: Final = 4096
+_NAMES: Final = ("ts", "t", "rc", "tn", "by", "ct", "method", "java.net.URL")
+_values = itemgetter(*_NAMES)
+_SAMPLES: Final = frozenset(("httpSample", "sample"))
+_TEXTS: Final = frozenset(("java.net.URL", "method"))
+_ROWS: Final = 1 << 14
 _DEEPEST: Final = 64
 _LONGEST_URL: Final = 8192
 
@@ -50,23 +57,28 @@ def from_lines(lines: Sequence[bytes], at_end: bool | None, is_stated: bool = Fa
     guess = fixed(_COLUMNS, header, bool(at_end))
     if "URL" not in header and "label" in header:
         guess.uses["label"] = Use("name")
-    table = CsvTable("JMeter's CSV", header, separator, guess, _Requests(header))
+    table = CsvTable("JMeter's CSV", header, separator, guess, _requests(header))
     table.name = CSV_NAME
     table.leaves_open = frozenset({"stamp"})
     return table
 
 
-class _Requests:
-    """Which rows are requests."""
+def _requests(header: Row) -> Wanted:
+    """Which rows are requests: they have a URL, and are no sums of others."""
+    wanted: dict[int, Callable[[str], bool]] = {}
+    if "responseMessage" in header:
+        wanted[header.index("responseMessage")] = _is_no_sum
+    if "URL" in header:
+        wanted[header.index("URL")] = _is_url
+    return wanted
 
-    def __init__(self, header: Row) -> None:
-        self._url = header.index("URL") if "URL" in header else None
-        self._message = header.index("responseMessage") if "responseMessage" in header else None
 
-    def __call__(self, row: Row) -> bool:
-        if self._message is not None and row[self._message].startswith("Number of samples in transaction"):
-            return False
-        return self._url is None or row[self._url] not in ("", "null")
+def _is_no_sum(message: str) -> bool:
+    return not message.startswith("Number of samples in transaction")
+
+
+def _is_url(text: str) -> bool:
+    return text not in ("", "null")
 
 
 class JmeterXml:
@@ -107,7 +119,7 @@ class JmeterXml:
         notes.headers += samples.others
         samples.others = 0
         lines = np.arange(notes.taken + 1, notes.taken + 1 + len(rows))
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 8
+        columns = [spans_of(column) for column in zip(*rows, strict=True)] if rows else [()] * 8
         batch, bad = self._fields.batch(notes, lines, columns)
         for line in lines[bad].tolist():
             notes.reject_for(line, "a sample without an instant or a URL")
@@ -131,7 +143,6 @@ class _Samples:
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = _refuse
 
     def feed(self, data: bytes) -> None:
@@ -144,12 +155,13 @@ class _Samples:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _RefusedError(f"more than {_DEEPEST} elements inside each other")
-        if tag in ("httpSample", "sample"):
+        if tag in _SAMPLES:
             if self._open:
                 self._open[-1]["has samples"] = "yes"
-            self._open.append(dict(attributes))
-        elif tag in ("java.net.URL", "method") and self._open:
+            self._open.append(attributes)
+        elif tag in _TEXTS and self._open:
             self._text = []
+            self._parser.CharacterDataHandler = self._characters
 
     def _characters(self, text: str) -> None:
         if self._text is not None and sum(map(len, self._text)) < _LONGEST_URL:
@@ -157,16 +169,21 @@ class _Samples:
 
     def _end(self, tag: str) -> None:
         self._depth -= 1
-        if self._text is not None and tag in ("java.net.URL", "method"):
-            self._open[-1][tag] = "".join(self._text)
-            self._text = None
-        elif tag in ("httpSample", "sample") and self._open:
+        if tag in _SAMPLES:
+            if not self._open:
+                return
             sample = self._open.pop()
             if "has samples" in sample or "java.net.URL" not in sample:
                 self.others += 1
-            else:
-                names = ("ts", "t", "rc", "tn", "by", "ct", "method", "java.net.URL")
-                self.rows.append(tuple(sample.get(name) for name in names))
+                return
+            try:
+                self.rows.append(_values(sample))
+            except KeyError:
+                self.rows.append(tuple(map(sample.get, _NAMES)))
+        elif self._text is not None and tag in _TEXTS:
+            self._open[-1][tag] = "".join(self._text)
+            self._text = None
+            self._parser.CharacterDataHandler = None
 
 
 def _refuse(*_: object) -> None:

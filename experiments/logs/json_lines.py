@@ -12,13 +12,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from experiments.errors import InputError
 from experiments.logs.batch import NS, Batch
-from experiments.logs.fields import NO_INSTANT, Fields, instant_of
+from experiments.logs.fields import Fields, instant_of
 from experiments.logs.guessing import OPEN, Guess, guessed
+from experiments.logs.json_columns import JsonColumns, columns_of
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
+from experiments.logs.stamps import NO_INSTANT
 
 NAME: Final = "json"
 _DEEPEST: Final = 3
@@ -46,6 +50,7 @@ class JsonLines(LineFormat):
         place = next(number for number, use in enumerate(guess.uses.values()) if use.role == "time")
         self._time, self._unit = paths[place], list(guess.uses.values())[place].unit
         self.resolution_ns = NS
+        self.by_block: JsonColumns | None = None
 
     def describe(self) -> str:
         return f"{self._title}: {self._guess.describe()}"
@@ -56,6 +61,10 @@ class JsonLines(LineFormat):
         return NO_INSTANT if isinstance(found, dict | list) else instant_of(found, self._unit)
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
+        known = None if self.by_block is None else self.by_block.of(block)
+        if known is not None:
+            yield batch_of_rows(block, notes, self._fields, np.arange(len(block)), known, [])
+            return
         numbers, bad = [], []
         columns: list[list[Any]] = [[] for _ in self._paths]
         takes = [(path[0] if len(path) == 1 else None, path, column.append)
@@ -84,8 +93,10 @@ def from_lines(lines: Sequence[bytes], fields: Mapping[str, str], at_end: bool |
     guess = guessed(samples, fields, at_end)
     if not guess.has_time:
         raise InputError(f"--field time: must be told, got no field that is one. Fields: {listed(samples)}.")
-    found = JsonLines("JSON lines", guess, [_path(name, samples) for name in guess.uses])
+    paths = [_path(name, samples) for name in guess.uses]
+    found = JsonLines("JSON lines", guess, paths)
     found.leaves_open = OPEN
+    found.by_block = columns_of(paths, samples)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from experiments.logs.fields import Use
 from experiments.logs.guessing import Guess
 from experiments.logs.json_lines import JsonLines, flattened, object_of
-from experiments.logs.table import CsvTable, Row, fixed, header_of
+from experiments.logs.table import CsvTable, fixed, header_of
 
 CSV_NAME: Final = "k6-csv"
 JSON_NAME: Final = "k6-json"
@@ -39,13 +39,13 @@ def from_lines(lines: Sequence[bytes]) -> CsvTable | None:
     guess = fixed(_COLUMNS, header, at_end=True)
     if "url" not in header and "name" in header:
         guess.uses["name"] = Use("path")
-    table = CsvTable("k6's CSV", header, separator, guess, _is_request)
+    table = CsvTable("k6's CSV", header, separator, guess, {0: _is_metric})
     table.name = CSV_NAME
     return table
 
 
-def _is_request(row: Row) -> bool:
-    return row[0] == _METRIC
+def _is_metric(name: str) -> bool:
+    return name == _METRIC
 
 
 def from_json(lines: Sequence[bytes]) -> JsonLines | None:

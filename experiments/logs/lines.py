@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from experiments.logs.batch import NS, Batch
-from experiments.logs.fields import NO_INSTANT, Fields, Values, resolution_of
+from experiments.logs.batch import NS, Batch, Integers
+from experiments.logs.fields import Fields, Values, resolution_of
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block, Source
+from experiments.logs.stamps import NO_INSTANT
 
 _FIRST: Final = 9
 
@@ -63,7 +64,8 @@ class LineFormat(ABC):
 
 
 def batch_of_rows(
-    block: Block, notes: Notes, fields: Fields, numbers: Sequence[int], columns: Sequence[Values], bad: Sequence[int]
+    block: Block, notes: Notes, fields: Fields, numbers: Sequence[int] | Integers, columns: Sequence[Values],
+    bad: Sequence[int],
 ) -> Batch:  # fmt: skip
     """The batch of lines `numbers` of a block, and a note of those that are bad: `bad`, and what `fields` finds so."""
     lines = np.asarray(numbers, np.int64)

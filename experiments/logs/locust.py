@@ -20,10 +20,10 @@ import numpy as np
 from experiments.errors import InputError
 from experiments.logs.batch import NS, Batch
 from experiments.logs.counts import MOST, spread
-from experiments.logs.fields import NO_INSTANT
 from experiments.logs.lines import LineFormat
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block
+from experiments.logs.stamps import NO_INSTANT
 from experiments.logs.table import Row, header_of, row_of
 
 NAME: Final = "locust"
@@ -34,6 +34,7 @@ _SUMS: Final = {
     ("Count", "Message", "Traceback", "Nodes"): "exceptions",
 }
 _LONGEST_GAP_S: Final = 86_400
+_MANY: Final = 1 << 16
 
 
 def from_lines(lines: Sequence[bytes]) -> LocustHistory | None:
@@ -88,6 +89,7 @@ class LocustHistory(LineFormat):
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
         bad = []
+        ended: list[tuple[int, int, int]] = []
         for number, line in enumerate(block.lines()):
             row = self._row(line)
             if row is None:
@@ -98,11 +100,15 @@ class LocustHistory(LineFormat):
             else:
                 notes.headers += 1
                 if (row[2] != "Aggregated") == self._is_full:
-                    yield from self._ended(row, notes)
+                    ended.extend(self._ended(row, notes))
+            if len(ended) >= _MANY:
+                yield from _spread(ended, notes)
+                ended = []
+        yield from _spread(ended, notes)
         notes.reject_lines(block, bad)
 
-    def _ended(self, row: tuple[int, str, str, int], notes: Notes) -> Iterator[Batch]:
-        """The requests that ended since the row before."""
+    def _ended(self, row: tuple[int, str, str, int], notes: Notes) -> list[tuple[int, int, int]]:
+        """The requests that ended since the row before: seconds, how many in each, and their target."""
         stamp, kind, name, total = row
         if len(self._before) > 100_000:
             self._before.clear()
@@ -111,9 +117,20 @@ class LocustHistory(LineFormat):
         ended = total - count if total >= count else total  # a run that began anew counts from 0
         seconds = min(max(1, stamp - since), _LONGEST_GAP_S)
         ended = min(ended, seconds * MOST)
-        bounds = np.arange(seconds + 1) * ended // seconds
-        target = notes.names.target(kind.encode(), name.encode()) if self._is_full else -1
-        if self._is_full and target < 0:
-            target = notes.names.named(name)
-        at_ns = (stamp - seconds + np.arange(seconds)) * NS
-        yield from spread(at_ns, np.diff(bounds), np.full(seconds, target), notes)
+        if not ended:
+            return []
+        target = self._target(kind, name, notes) if self._is_full else -1
+        begin = stamp - seconds
+        if seconds == 1:
+            return [(begin, ended, target)]
+        bounds = [second * ended // seconds for second in range(seconds + 1)]
+        return [(begin + second, bounds[second + 1] - bounds[second], target) for second in range(seconds)]
+
+    def _target(self, kind: str, name: str, notes: Notes) -> int:
+        target = notes.names.target(kind.encode(), name.encode())
+        return notes.names.named(name) if target < 0 else target
+
+
+def _spread(ended: list[tuple[int, int, int]], notes: Notes) -> Iterator[Batch]:
+    at_s, counts, targets = np.array(ended, np.int64).reshape(-1, 3).T
+    yield from spread(at_s * NS, counts, targets, notes)

@@ -15,8 +15,9 @@ import numpy as np
 
 from experiments.errors import InputError, shown
 from experiments.logs import windtunnel
+from experiments.logs.arrow_values import values_of
 from experiments.logs.batch import NS, Batch
-from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of, resolution_of
+from experiments.logs.fields import Fields, Use, instant_of, resolution_of
 from experiments.logs.guessing import OPEN, Guess, guessed
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Source
@@ -35,7 +36,7 @@ class Parquet:
     def __init__(self, source: Source, fields: Mapping[str, str], at_end: bool | None) -> None:
         file = _opened(source)
         first = next(_batches(source, file, _SAMPLE, None), None)
-        samples = {} if first is None else {name: list(_values(column)) for name, column in _columns(first)}
+        samples = {} if first is None else {name: list(values_of(column)) for name, column in _columns(first)}
         self._guess = _with_units(guessed(samples, fields, at_end), file.schema_arrow)
         self._title = "Parquet"
         self.leaves_open = OPEN
@@ -71,7 +72,7 @@ class Parquet:
             lines = np.arange(notes.taken + 1, notes.taken + 1 + rows.num_rows)
             if self._only:
                 rows, lines = self._one_replication(rows, lines, notes)
-            batch, bad = self._fields.batch(notes, lines, [_values(rows.column(name)) for name in self._guess.uses])
+            batch, bad = self._fields.batch(notes, lines, [values_of(rows.column(name)) for name in self._guess.uses])
             for line in lines[bad].tolist():
                 notes.reject_for(line, "a row without an instant or a target")
             yield batch
@@ -127,21 +128,3 @@ def _with_units(guess: Guess, schema: Any) -> Guess:
 
 def _columns(rows: Any) -> list[tuple[str, Any]]:
     return list(zip(rows.schema.names, rows.columns, strict=True))
-
-
-def _values(column: Any) -> Any:
-    """Numbers as an array, instants as whole ns, texts and what is inside of other things as a list."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp("ns"), safe=False).cast(pa.int64()).fill_null(NO_INSTANT).to_numpy()
-    if pa.types.is_integer(kind) and not column.null_count:
-        return column.to_numpy()
-    if pa.types.is_floating(kind) and not column.null_count:
-        return column.to_numpy()
-    return [_plain(value) for value in column.to_pylist()]
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | bytes | int | float) else None

@@ -20,13 +20,13 @@ from experiments.logs.batch import Batch
 from experiments.logs.combined import Combined
 from experiments.logs.counts import Counts
 from experiments.logs.detection import SAID, detected, first_lines, stated
-from experiments.logs.fields import NO_INSTANT
 from experiments.logs.lines import LineFormat
 from experiments.logs.locust import LocustHistory
 from experiments.logs.names import Names
 from experiments.logs.notes import Format, Notes
 from experiments.logs.parquet import Parquet
 from experiments.logs.source import Source
+from experiments.logs.stamps import NO_INSTANT
 from experiments.logs.table import CsvTable, header_of
 
 PIECE: Final = 1 << 13

@@ -11,14 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 from experiments.errors import InputError, shown
-from experiments.logs.batch import NS, Batch
-from experiments.logs.fields import NO_INSTANT, ROLES, UNITS, Fields, Use, instant_of
+from experiments.logs.batch import NS, Batch, Integers
+from experiments.logs.fields import ROLES, UNITS, Fields, Use, instant_of
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes, listed
+from experiments.logs.pattern_spans import PatternSplitter, Place
 from experiments.logs.source import Block
+from experiments.logs.spans import ROOM, Spans, merged
+from experiments.logs.stamps import NO_INSTANT
 
 QUOTED: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
 _BARE_REQUEST: Final = rb'[^\s"]+(?: [^\s"]+){0,2}'
@@ -52,9 +58,13 @@ class PatternFormat(LineFormat):
         self._unescaped = unescaped
         used = _used(parts)
         self._parts = list(parts)
-        self._expressions = [_expression(parts, number, used) for number in range(len(parts))]
-        self._line = re.compile(b"".join(self._expressions), re.DOTALL)
-        self._variables = [part for part in parts if isinstance(part, Variable) and part in used]
+        held = [_held(parts, number) for number in range(len(parts))]
+        is_used = [any(part is each for each in used) for part in parts]
+        self._expressions = [_expression(*each) for each in zip(parts, held, is_used, strict=True)]
+        self.expression = re.compile(b"".join(self._expressions), re.DOTALL)
+        """What a line fits as a whole."""
+        self._splitter = _splitter_of(parts, held, is_used)
+        self._variables = [part for part in parts if isinstance(part, Variable) and any(part is each for each in used)]
         self._fields = Fields([variable.use for variable in self._variables], at_end)
         self._edge = "end" if at_end else "begin"
         if "time" not in self._fields.roles:
@@ -71,12 +81,12 @@ class PatternFormat(LineFormat):
         return f"{self._title}: {uses}" + edge * ("response" in self._fields.roles)
 
     def instant(self, line: bytes) -> int:
-        match = self._line.fullmatch(line)
+        match = self.expression.fullmatch(line)
         return NO_INSTANT if match is None else instant_of(match[self._time], self._unit)
 
     def why_not(self, line: bytes) -> str:
         """Where a line stops to fit, in words; empty where it fits."""
-        if self._line.fullmatch(line):
+        if self.expression.fullmatch(line):
             return ""
         for count in range(len(self._expressions), -1, -1):
             match = re.compile(b"".join(self._expressions[:count]), re.DOTALL).match(line)
@@ -88,14 +98,33 @@ class PatternFormat(LineFormat):
         return f"must have {names[count + 1]} after {names[count]}, got {shown(rest) if rest else 'no more'}"
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
-        matches = [self._line.fullmatch(line) for line in block.lines()]
-        rows = [match.groups() for match in matches if match is not None]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self._variables)
+        data = block.data + bytes(ROOM)
+        none: tuple[Integers, list[Spans]] = (np.empty(0, np.int64), [])
+        taken, columns = none if self._splitter is None else self._splitter.split(data, block.ends)
+        if len(taken) == len(block):
+            yield batch_of_rows(block, notes, self._fields, taken, columns, [])
+            return
+        is_left = np.ones(len(block), bool)
+        is_left[taken] = False
+        numbers, texts, bad = self._strictly(block, np.flatnonzero(is_left).tolist())
+        columns = merged(data, columns, texts, np.argsort(np.concatenate((taken, numbers)), kind="stable"))
+        yield batch_of_rows(block, notes, self._fields, np.sort(np.concatenate((taken, numbers))), columns, bad)
+
+    def _strictly(self, block: Block, numbers: Sequence[int]) -> tuple[Integers, list[list[bytes]], list[int]]:
+        """Lines one by one: which of them fit, the variables of these, and which lines are bad."""
+        lines = block.lines() if 2 * len(numbers) > len(block) else None
+        good, rows, bad = [], [], []
+        for number in numbers:
+            match = self.expression.fullmatch(block.line(number) if lines is None else lines[number])
+            if match is None:
+                bad.append(number)
+            else:
+                good.append(number)
+                rows.append(match.groups())
+        columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in self._variables]
         if self._unescaped is not None and b"\\" in block.data:
-            columns = [tuple(map(self._unescaped, column)) for column in columns]
-        numbers = [number for number, match in enumerate(matches) if match is not None]
-        bad = [number for number, match in enumerate(matches) if match is None]
-        yield batch_of_rows(block, notes, self._fields, numbers, columns, bad)
+            columns = [list(map(self._unescaped, column)) for column in columns]
+        return np.array(good, np.int64), columns, bad
 
 
 def _used(parts: Sequence[str | Variable]) -> list[Variable]:
@@ -112,16 +141,37 @@ def _used(parts: Sequence[str | Variable]) -> list[Variable]:
     return list(best.values())
 
 
-def _expression(parts: Sequence[str | Variable], number: int, used: list[Variable]) -> bytes:
+def _held(parts: Sequence[str | Variable], number: int) -> bytes:
+    """The expression of what a variable may hold; empty for a text."""
     part = parts[number]
     if isinstance(part, str):
-        return re.escape(part.encode())
+        return b""
     after = parts[number + 1] if number + 1 < len(parts) else ""
-    holds = part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"?]*')
     if part.use is not None and part.use.role == "request" and part.holds is None and str(after)[:1].isspace():
-        holds = _BARE_REQUEST
-    is_used = any(part is each for each in used)
+        return _BARE_REQUEST
+    return part.holds or (_up_to(after) if isinstance(after, str) else rb'[^\s"?]*')
+
+
+def _expression(part: str | Variable, holds: bytes, is_used: bool) -> bytes:
+    if isinstance(part, str):
+        return re.escape(part.encode())
     return b"(" + holds + b")" if is_used else b"(?:" + holds + b")"
+
+
+def _splitter_of(
+    parts: Sequence[str | Variable], held: Sequence[bytes], is_used: Sequence[bool]
+) -> PatternSplitter | None:  # fmt: skip
+    """What takes lines of a pattern apart by the block; None where its texts do not say where its variables end."""
+    kinds = [isinstance(part, str) for part in parts]
+    if any(one == other for one, other in pairwise(kinds)) or _BARE_REQUEST in held:
+        return None
+    texts = [part.encode() if isinstance(part, str) else b"" for part in parts]
+    places = [
+        Place(held[number], is_used[number], texts[number + 1] if number + 1 < len(parts) else b"")
+        for number, is_text in enumerate(kinds)
+        if not is_text
+    ]
+    return PatternSplitter(texts[0], places)
 
 
 def _up_to(text: str) -> bytes:

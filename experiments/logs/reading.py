@@ -151,14 +151,16 @@ class Reading:
     def _whole(self) -> Iterator[Batch]:
         """Batches of at least BATCH rows, where there are so many of one resolution."""
         waiting: list[Batch] = []
+        count = 0
         for batch in self._pieces():
             if waiting and waiting[0].resolution_ns != batch.resolution_ns:
                 yield joined(waiting)
-                waiting = []
+                waiting, count = [], 0
             waiting.append(batch)
-            if sum(map(len, waiting)) >= BATCH:
+            count += len(batch)
+            if count >= BATCH:
                 yield joined(waiting)
-                waiting = []
+                waiting, count = [], 0
         if waiting:
             yield joined(waiting)
 

@@ -12,19 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from experiments.logs.batch import Integers
-
-Words = npt.NDArray[np.uint64]
+from experiments.logs.spans import Mask, Words
 
 _MASKS: Final = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
-
-
-def words_of(data: bytes) -> Words:
-    """The 8 bytes from each place on, as one number."""
-    return np.ndarray((max(len(data) - 7, 0),), "<u8", data, strides=(1,))
 
 
 class Recent:
@@ -43,28 +36,41 @@ class Recent:
     ) -> Integers:  # fmt: skip
         """The numbers of the texts from `starts` to `ends`; none of them is empty."""
         numbers = np.empty(len(starts), np.int64)
-        fitting = np.flatnonzero((ends - starts <= 8 * self._words) & (starts + 8 * self._words <= len(data)))
+        is_fitting = (ends - starts <= 8 * self._words) & (starts + 8 * self._words <= len(data))
+        fitting = np.flatnonzero(is_fitting)
         rows_at = np.ndarray((max(0, len(data) - 8 * self._words + 1), self._words), "<u8", data, strides=(1, 8))
         keys = rows_at[starts[fitting]] & self._masks[(ends - starts)[fitting]]
         places = self._places(keys)
-        rows = self._table[places]
-        found = rows[:, 0] == keys[:, 0]
-        for number in range(1, self._words):
-            found &= rows[:, number] == keys[:, number]
-        numbers[fitting] = rows[:, -1].view(np.int64)
-        is_new = np.ones(len(starts), bool)
-        is_new[fitting] = ~found
-        new = np.flatnonzero(is_new)
-        if len(new):
-            bounds = zip(starts[new].tolist(), ends[new].tolist(), strict=True)
-            numbers[new] = [number_of(data[start:end]) for start, end in bounds]
-            kept = np.flatnonzero(~found)
-            self._table[places[kept], :-1] = keys[kept]
-            self._table[places[kept], -1] = numbers[fitting[kept]].view(np.uint64)
+        found = self._found(keys, places, numbers, fitting)
+        new = np.flatnonzero(~found)
+        if len(new):  # most of them stand there several times: the first of each, then the others
+            _, firsts = np.unique(places[new], return_index=True)
+            firsts = new[np.sort(firsts)]
+            asked = fitting[firsts]
+            numbers[asked] = _one_by_one(data, starts[asked], ends[asked], number_of)
+            self._table[places[firsts], :-1] = keys[firsts]
+            self._table[places[firsts], -1] = numbers[asked].view(np.uint64)
+            found[new] = self._found(keys[new], places[new], numbers, fitting[new])
+        is_fitting[fitting] = found
+        rest = np.flatnonzero(~is_fitting)
+        numbers[rest] = _one_by_one(data, starts[rest], ends[rest], number_of)
         return numbers
+
+    def _found(self, keys: Words, places: Words, numbers: Integers, rows: Integers) -> Mask:
+        """Which keys are in the table; their numbers are put in their rows."""
+        entries = self._table[places]
+        found = entries[:, 0] == keys[:, 0]
+        for number in range(1, self._words):
+            found &= entries[:, number] == keys[:, number]
+        numbers[rows] = entries[:, -1].view(np.int64)
+        return np.asarray(found)
 
     def _places(self, keys: Words) -> Words:
         mixed = keys[:, 0] * _MIXER
         for number in range(1, self._words):
             mixed = (mixed ^ (mixed >> np.uint64(29)) ^ keys[:, number]) * _MIXER
         return mixed >> self._shift
+
+
+def _one_by_one(data: bytes, starts: Integers, ends: Integers, number_of: Callable[[bytes], int]) -> list[int]:
+    return [number_of(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

@@ -13,26 +13,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from experiments.logs.batch import NS, Integers
+from experiments.logs.batch import Integers
 from experiments.logs.names import Names
-from experiments.logs.recent import Recent, Words, words_of
+from experiments.logs.recent import Recent
 from experiments.logs.source import Block
-from experiments.logs.stamps import clf_ns
-
-Bytes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+from experiments.logs.spans import ROOM, Bytes, Mask, Spans, Words, whole_numbers, words_of
+from experiments.logs.stamp_spans import CLF_WIDTH, Instants
 
 _SPACE, _QUOTE, _BACKSLASH, _RETURN = 32, 34, 92, 13
 _SPACES: Final = 10
 _VERSIONS: Final = [int.from_bytes(b"HTTP/" + version, "little") for version in (b"1.1", b"1.0", b"2.0", b"3.0")]
 _WIDEST_SIZE: Final = 12
-
-_COLONS: Final = 0x00_00_0A_00_00_0A_00_00
-_HIGH: Final = 0xF0_F0_FF_F0_F0_FF_F0_F0
-_SIXES: Final = 0x06_06_00_06_06_00_06_06
-_ZEROS: Final = 0x30_30_30_30_30_30_30_30
 
 
 @dataclass(slots=True)
@@ -50,15 +42,16 @@ class Split:
 
 
 class Splitter:
-    """Takes blocks apart. Remembers days, of which there are few."""
+    """Takes blocks apart."""
 
     def __init__(self) -> None:
-        self._days: dict[bytes, int | None] = {}
+        self._instants = Instants()
         self._names: Names | None = None
 
     def split(self, block: Block, names: Names) -> Split:
         """The lines that are without doubt. `names` grows by what stands in them."""
         octets = np.frombuffer(block.data, dtype=np.uint8)
+        data = block.data + bytes(ROOM)
         starts = np.concatenate(([0], block.ends[:-1] + 1))
         ends = block.ends - (octets[block.ends - 1] == _RETURN)
         spaces = _places(octets, octets == _SPACE)
@@ -68,10 +61,10 @@ class Splitter:
         if len(taken) < len(starts):
             starts, ends, at = starts[taken], ends[taken], [places[taken] for places in at]
         words = words_of(block.data)
-        good, at_ns = self._instants(block.data, words, at)
+        at_ns, good = self._instants.clf(Spans(data, at[2] + 2, at[2] + 2 + CLF_WIDTH))
         good &= np.isin(words[at[6] + 1], _VERSIONS)
-        status, is_status = _number(octets, at[7] + 1, at[8], 3)
-        size, is_size = _sizes(octets, at[8] + 1, np.minimum(at[9], ends))
+        status, is_status = whole_numbers(Spans(data, at[7] + 1, at[8]), 3)
+        size, is_size = _sizes(Spans(data, at[8] + 1, np.minimum(at[9], ends)))
         kept = np.flatnonzero(good & is_status & is_size)
         if len(kept) < len(starts):
             taken, starts, at = taken[kept], starts[kept], [places[kept] for places in at]
@@ -79,29 +72,6 @@ class Splitter:
         split = Split(taken, at_ns, *self._named(block.data, words, starts, at, names), status, size)
         known = split.target >= 0
         return split if known.all() else _part(split, known)
-
-    def _instants(self, data: bytes, words: Words, at: list[Integers]) -> tuple[Mask, Integers]:
-        """Instants of stamps. Days and zones are read once for the lines that share them."""
-        count = len(at[2])
-        if not count:
-            return np.empty(0, bool), np.empty(0, np.int64)
-        stamp = at[2] + 2
-        parts = words[stamp], words[stamp + 3], words[at[3] + 1]  # `25/Oct/2`, `Oct/2015`, `+0100] "`
-        is_new = np.ones(count, bool)
-        is_new[1:] = False
-        for part in parts:
-            is_new[1:] |= part[1:] != part[:-1]
-        news = np.flatnonzero(is_new)
-        days = [self._day(data, int(stamp[row]), int(at[3][row])) for row in news]
-        lengths = np.diff(news, append=count)
-        midnight = np.repeat(np.array([day or 0 for day in days], np.int64), lengths)
-        good = np.repeat(np.array([day is not None for day in days]), lengths)
-        time = words[stamp + 12] ^ np.uint64(_COLONS)
-        good &= (time & np.uint64(_HIGH)) == _ZEROS
-        good &= ((time + np.uint64(_SIXES)) & np.uint64(_HIGH)) == _ZEROS
-        hour, minute, second = (_two_digits(time, place) for place in (0, 24, 48))
-        good &= (hour <= 23) & (minute <= 59) & (second <= 60)
-        return good, midnight + ((hour * 60 + minute) * 60 + np.minimum(second, 59)) * NS
 
     def _named(
         self, data: bytes, words: Words, starts: Integers, at: list[Integers], names: Names
@@ -116,14 +86,6 @@ class Splitter:
         else:
             user = self._users.numbers(data, at[1] + 1, at[2], names.users.index)
         return target, user, self._ips.numbers(data, starts, at[0], names.ips.index)
-
-    def _day(self, data: bytes, stamp: int, space: int) -> int | None:
-        key = data[stamp : stamp + 12] + b"00:00:00 " + data[space + 1 : space + 6]
-        if key not in self._days:
-            if len(self._days) > 10_000:
-                self._days.clear()
-            self._days[key] = clf_ns(key)
-        return self._days[key]
 
 
 def _places(octets: Bytes, mask: Mask) -> Integers:
@@ -152,29 +114,10 @@ def _is_plain(data: bytes, octets: Bytes, starts: Integers, ends: Integers, at: 
     return plain
 
 
-def _two_digits(words: Words, place: int) -> Integers:
-    tens, ones = words >> np.uint64(place), words >> np.uint64(place + 8)
-    return ((tens & np.uint64(15)) * np.uint64(10) + (ones & np.uint64(15))).astype(np.int64)
-
-
-def _number(octets: Bytes, starts: Integers, ends: Integers, widest: int) -> tuple[Integers, Mask]:
-    """Whole numbers of at most `widest` digits, and which of them are."""
-    widths = ends - starts
-    good = (widths >= 1) & (widths <= widest)
-    value = np.zeros(len(starts), np.int64)
-    last = len(octets) - 1
-    for place in range(min(widest, int(widths.max(initial=0)))):
-        is_part = place < widths
-        digit = octets[np.minimum(starts + place, last)].astype(np.int64) - 48
-        good &= ~is_part | ((digit >= 0) & (digit <= 9))
-        value = np.where(is_part, value * 10 + digit, value)
-    return value, good
-
-
-def _sizes(octets: Bytes, starts: Integers, ends: Integers) -> tuple[Integers, Mask]:
+def _sizes(texts: Spans) -> tuple[Integers, Mask]:
     """Sizes; `-` is unknown."""
-    size, good = _number(octets, starts, ends, _WIDEST_SIZE)
-    is_none = (ends - starts == 1) & (octets[starts] == ord("-"))
+    size, good = whole_numbers(texts, _WIDEST_SIZE)
+    is_none = (texts.widths == 1) & (texts.first() == ord("-"))
     return np.where(is_none, -1, size), good | is_none
 
 

@@ -15,8 +15,11 @@ from typing import Final
 from experiments.logs.batch import NS
 
 _MONTHS: Final = {name.encode(): number for number, name in enumerate(calendar.month_abbr) if number}
-_FIRST_NS: Final = calendar.timegm((1900, 1, 1, 0, 0, 0)) * NS
-_LAST_NS: Final = calendar.timegm((2200, 1, 1, 0, 0, 0)) * NS
+FIRST_NS: Final = calendar.timegm((1900, 1, 1, 0, 0, 0)) * NS
+LAST_NS: Final = calendar.timegm((2200, 1, 1, 0, 0, 0)) * NS
+
+NO_INSTANT: Final = -(1 << 63)
+"""Where something is no instant, in columns."""
 
 CLF: Final = rb"[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
 _CLF: Final = re.compile(CLF)
@@ -60,7 +63,7 @@ def epoch_ns(stamp: bytes, unit: str = "s") -> int | None:
     digits = _DIGITS_OF[unit]
     tenths = int((match[2] or b"").ljust(digits + 1, b"0")[: digits + 1])
     ns = int(match[1]) * 10**digits + (tenths + 5) // 10
-    return ns if ns < _LAST_NS else None
+    return ns if ns < LAST_NS else None
 
 
 def _instant(
@@ -75,4 +78,4 @@ def _instant(
         second, fraction_ns = 59, 999_999_999 if fraction_ns else 0
     local_s = calendar.timegm((year, month, day, hour, minute, second))
     ns = (local_s - sign * (offset_h * 60 + offset_m) * 60) * NS + fraction_ns
-    return ns if _FIRST_NS <= ns < _LAST_NS else None
+    return ns if FIRST_NS <= ns < LAST_NS else None

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from experiments.logs.batch import NS, Batch
 from experiments.logs.fields import Fields, Use, instant_of
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block
+from experiments.logs.spans import ROOM, lines_of
 
 NAME: Final = "stamps"
 
@@ -36,4 +39,5 @@ class Stamps(LineFormat):
         return instant_of(line, self._unit)
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
-        yield batch_of_rows(block, notes, self._fields, range(len(block)), [block.lines()], [])
+        lines = lines_of(block.data + bytes(ROOM), block.ends)
+        yield batch_of_rows(block, notes, self._fields, np.arange(len(block)), [lines], [])

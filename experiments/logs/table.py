@@ -9,16 +9,21 @@ Checked  tests/unit/test_log_formats.py, tests/properties/test_logs.py
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from experiments.errors import InputError
-from experiments.logs.batch import NS, Batch
-from experiments.logs.fields import NO_INSTANT, Fields, Use, instant_of
+from experiments.logs.batch import NS, Batch, Integers
+from experiments.logs.fields import Fields, Use, instant_of
 from experiments.logs.guessing import OPEN, Guess, guessed
 from experiments.logs.lines import LineFormat, batch_of_rows
 from experiments.logs.notes import Notes, listed
 from experiments.logs.source import Block
+from experiments.logs.spans import ROOM, Spans, is_utf8, merged
+from experiments.logs.stamps import NO_INSTANT
+from experiments.logs.table_spans import TableSplitter, Wanted
 
 NAME: Final = "csv"
 _SEPARATORS: Final = b",;\t|"
@@ -34,18 +39,19 @@ class CsvTable(LineFormat):
     name = NAME
 
     def __init__(
-        self, title: str, header: Row, separator: str, guess: Guess, wanted: Callable[[Row], bool] | None = None
-    ) -> None:
+        self, title: str, header: Row, separator: str, guess: Guess, wanted: Wanted | None = None
+    ) -> None:  # fmt: skip
         """`wanted`: which rows are requests at all; the others are counted with the headers."""
         self._title = title
         self.header = header
         self._separator = separator
         self._guess = guess
-        self._wanted = wanted
+        self._wanted = wanted or {}
         self._fields = Fields(list(guess.uses.values()), guess.at_end)
         self._places = [header.index(name) for name in guess.uses]
         time, self._unit = next((name, use.unit) for name, use in guess.uses.items() if use.role == "time")
         self._time = header.index(time)
+        self._splitter = TableSplitter(len(header), separator, self._places, self._wanted, header[0])
         self.resolution_ns = NS
 
     def describe(self) -> str:
@@ -61,18 +67,40 @@ class CsvTable(LineFormat):
         return self.instant(line) != NO_INSTANT or row_of(line, self._separator) == self.header
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
-        rows, numbers, bad = [], [], []
+        data = block.data + bytes(ROOM)
+        split = self._splitter.split(data, block.ends) if is_utf8(block.data) else None
+        taken: Integers = np.empty(0, np.int64)
+        columns: list[Spans] = []
+        rows = self._rows(block, notes)
+        if split is not None:
+            taken, columns, is_seen = split
+            notes.headers += int(is_seen.sum()) - len(taken)
+            left = np.flatnonzero(~is_seen).tolist()
+            rows = ((number, row_of(block.line(number), self._separator)) for number in left)
+        numbers, texts, bad = self._strictly(rows, notes)
+        if numbers or not columns:
+            whole = np.concatenate((taken, np.array(numbers, np.int64)))
+            order = np.argsort(whole, kind="stable")
+            taken, columns = whole[order], merged(data, columns, texts, order)
+        yield batch_of_rows(block, notes, self._fields, taken, columns, bad)
+
+    def _strictly(
+        self, rows: Iterable[tuple[int, Row | None]], notes: Notes
+    ) -> tuple[list[int], list[list[bytes]], list[int]]:  # fmt: skip
+        """Rows one by one: which of them are requests, their values, and which are bad."""
+        numbers, bad = [], []
+        columns: list[list[bytes]] = [[] for _ in self._places]
         wide = len(self.header)
-        for number, row in self._rows(block, notes):
+        for number, row in rows:
             if row is None or len(row) != wide:
                 bad.append(number)
-            elif row == self.header or (self._wanted is not None and not self._wanted(row)):
+            elif row == self.header or not all(is_wanted(row[place]) for place, is_wanted in self._wanted.items()):
                 notes.headers += 1
             else:
-                rows.append(row)
                 numbers.append(number)
-        columns = [[row[place] for row in rows] for place in self._places]
-        yield batch_of_rows(block, notes, self._fields, numbers, columns, bad)
+                for column, place in zip(columns, self._places, strict=True):
+                    column.append(row[place].encode("utf-8", "backslashreplace"))
+        return numbers, columns, bad
 
     def _rows(self, block: Block, notes: Notes) -> Iterator[tuple[int, Row | None]]:
         lines = block.lines()

@@ -9,12 +9,12 @@ Checked  tests/unit/test_log_formats.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from experiments.logs.fields import Use
 from experiments.logs.guessing import Guess
-from experiments.logs.table import CsvTable, Row, fixed, header_of
+from experiments.logs.table import CsvTable, fixed, header_of, row_of
 
 NAME: Final = "windtunnel"
 REPLICATION: Final = "replication"
@@ -39,19 +39,23 @@ def from_lines(lines: Sequence[bytes]) -> CsvTable | None:
     if found is None or not is_header([name.strip() for name in found[0]]):
         return None
     header, separator = found
-    wanted = _first_of(header.index(REPLICATION)) if REPLICATION in header else None
+    wanted = None
+    if REPLICATION in header:
+        place = header.index(REPLICATION)
+        rows = (row for line in lines if (row := row_of(line, separator)) is not None)
+        wanted = {place: _Same(next((row[place] for row in rows if len(row) == len(header) and row != header), ""))}
     table = CsvTable("Windtunnel's own rows in CSV", header, separator, guess_of(header), wanted)
     table.name = NAME
     table.is_dated = False
     return table
 
 
-def _first_of(place: int) -> Callable[[Row], bool]:
-    first: list[str] = []
+class _Same:
+    """Whether a replication is the first one."""
 
-    def is_first(row: Row) -> bool:
-        if not first:
-            first.append(row[place])
-        return row[place] == first[0]
+    def __init__(self, first: str) -> None:
+        self._first = first
 
-    return is_first
+    def __call__(self, replication: str) -> bool:
+        self._first = self._first or replication
+        return replication == self._first

@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 
 from experiments.logs.batch import Batch
-from experiments.logs.fields import NO_INSTANT
 from experiments.logs.json_lines import object_of
 from experiments.logs.lines import LineFormat
 from experiments.logs.notes import Notes
 from experiments.logs.source import Block
+from experiments.logs.stamps import NO_INSTANT
 
 _CRI: Final = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+) (?:stdout|stderr) [FP] (.*)", re.DOTALL

@@ -310,6 +310,12 @@ def test_lines_inside_of_lines(wrap: Any, format_name: str | None, tmp_path: Pat
     assert " around " in reading.format
 
 
+def test_a_variable_that_stands_in_a_pattern_twice(tmp_path: Path) -> None:
+    path = log_of(tmp_path, '1445742685.250 200 "GET /a HTTP/1.1" 200 200')
+    _, batch = taken(path, format='$msec $status "$request" $status $body_bytes_sent')
+    assert (batch.status.tolist(), batch.bytes.tolist()) == ([200], [200])
+
+
 def test_an_nginx_format_inside_of_docker_s_json(tmp_path: Path) -> None:
     line = json.dumps({"log": NGINX_LINE + "\n", "stream": "stdout"})
     _, batch = taken(log_of(tmp_path, line), format=NGINX)
