@@ -17,13 +17,13 @@ import numpy as np
 
 from experiments.calibration.direct import Measured, connecting, network_share, think_times
 from experiments.calibration.findings import Finding, findings_of, measured_finding
+from experiments.calibration.last_steps import ExactSearch
 from experiments.calibration.parameters import Parameter, mean_of, parameters_of, with_values
 from experiments.calibration.places import Group
 from experiments.calibration.prediction import Predicted, predicted
 from experiments.calibration.reshaping import reshaping, share_of
 from experiments.calibration.samples import Samples
 from experiments.calibration.solution import Solution
-from experiments.calibration.solve import Search
 from experiments.calibration.utilisation import Used, used_by
 from experiments.calibration.work import NEGLIGIBLE, ROUGHLY, Bench, Split, Tell, split_of
 from experiments.errors import InputError, shown
@@ -225,8 +225,8 @@ def _search(
         made += 1
         tell(min(0.88, 0.88 * made / expected), text)
 
-    def search_on(here: Bench) -> Search:
-        return Search(parameters, lambda values, quick: here.residuals(parameters, values, quick), told, firsts)
+    def search_on(here: Bench) -> ExactSearch:
+        return ExactSearch(parameters, lambda values, quick: here.residuals(parameters, values, quick), told, firsts)
 
     tell(0.0, "without load")
     factors = bench.idle_factors(groups)
@@ -238,8 +238,10 @@ def _search(
         firsts = {**firsts, **search_on(rough).run(lambda: None).values}
         search = search_on(bench)
         search.finish(reshaping(bench, search, groups))
-    tell(0.85, "once more, longer")
-    return search.polished(lambda values: bench.longer_residuals(parameters, values), bench.finer)
+    return search.polished(
+        lambda values, number: bench.one_residuals(parameters, values, number),
+        lambda values, is_exact: bench.longer_residuals(parameters, values, is_exact),
+    )
 
 
 def _held_out(observed: Observed, split: Split, spec: SystemSpec, seed: int) -> list[EndpointErrors]:

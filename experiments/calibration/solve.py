@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from experiments.calibration.slopes import SlopeSets
 from experiments.calibration.solution import Floats, Residuals, Solution, Unknown
 
 STEP: Final = {"mean": 0.12, "spread": 0.2, "popularity": 0.1}
@@ -64,6 +65,8 @@ class Search:
         """The slopes as they were simulated, ..."""
         self._taken_at: dict[str, float] = {}
         """... and where."""
+        self._sets: SlopeSets | None = None
+        """Slopes whose chance is known, once there are some."""
         self._known = {each.name: each.inner(each.start) for each in self.unknowns}
         self.solution = Solution()
         self.now: Floats = np.zeros(0)
@@ -92,14 +95,23 @@ class Search:
     # --- linear algebra ------------------------------------------------------------------------------------------
 
     def _matrix(self) -> Floats:
+        if self._sets is not None:
+            return self._sets.mean
         return np.stack([self._slopes[each.name] for each in self.unknowns], axis=1)
 
     def _information(self) -> Floats:
+        if self._sets is not None:
+            return self._sets.information(self._before())
         slopes = self._matrix()
-        before = np.array([BEFORE[each.what] for each in self.unknowns])
-        return np.asarray(slopes.T @ slopes + np.diag(before**-2.0))
+        return np.asarray(slopes.T @ slopes + self._before())
+
+    def _before(self) -> Floats:
+        """What is known without the log."""
+        return np.diag(np.array([BEFORE[each.what] for each in self.unknowns]) ** -2.0)
 
     def _covariance(self) -> Floats:
+        if self._sets is not None:
+            return self._sets.covariance(self._before())
         return np.asarray(np.linalg.inv(self._information()))
 
     def _step(self, now: Floats | None = None) -> tuple[Floats, float]:
@@ -180,17 +192,12 @@ class Search:
             self._slopes = {each.name: self._taken[each.name] for each in self.unknowns}
         return far
 
-    def polished(self, residuals: Callable[[Mapping[str, float]], Floats], finer: float) -> Solution:
-        """One last step by simulations that say more: their residuals are in units `finer` times as small."""
-        if self.unknowns:
-            for each in self.unknowns:
-                self._slopes[each.name] = self._slopes[each.name] * finer
-            self.now = residuals(self.values())
-            step, _ = self._step()
-            for each, length in zip(self.unknowns, step, strict=True):
-                self.at[each.name] = each.inner(each.outer(self.at[each.name] + float(length)))
-            self.now = self.now - self._matrix() @ step
-        return self._finished()
+    def _moved(self, moves: Floats) -> dict[str, float]:
+        """Where these moves lead, within bounds."""
+        at = dict(self.at)
+        for each, move in zip(self.unknowns, moves, strict=True):
+            at[each.name] = each.inner(each.outer(at[each.name] + float(move)))
+        return at
 
     def simulated_here(self, text: str) -> Floats:
         """Residuals at this point, good for differences: what other shapes do to them, say."""
@@ -235,9 +242,7 @@ class Search:
     def _advance(self, step: Floats, number: int) -> bool:
         """Go a step, or a part of it, as long as that is downhill."""
         for part in (1.0, 0.3):
-            trial = dict(self.at)
-            for each, length in zip(self.unknowns, step, strict=True):
-                trial[each.name] = each.inner(each.outer(trial[each.name] + part * float(length)))
+            trial = self._moved(part * step)
             found = self._simulate(trial, f"round {number + 1}: misfit {self._misfit():.2f}")
             before, is_lower = self.now, float(found @ found) < float(self.now @ self.now)
             if is_lower:
@@ -292,6 +297,8 @@ class Search:
         others = self._trades(place, covariance)
         gone = self.unknowns.pop(place)
         del self._slopes[gone.name]
+        if self._sets is not None:
+            self._sets = self._sets.without(place)
         self.solution.lost[gone.name] = others
 
     def _trades(self, place: int, covariance: Floats) -> list[str]:

@@ -29,13 +29,16 @@ MOST_SIMULATED: Final = 1_000_000
 ROUGHLY: Final = 15_000
 """Requests that a first, rough search is made with."""
 SLOPED: Final = 40_000
-"""Requests that slopes are simulated with: differences under common random numbers need no more."""
+"""Requests that slopes are simulated with: for steps, common random numbers make these enough; the last ones take
+several times as many where that is too few."""
+OTHER_CHANCE: Final = 100_000
+"""The runs for slopes of the last steps have other draws than those that are compared with the log."""
 ENOUGH_SIMULATED: Final = 30_000
 """Requests in one evaluation: a short log is simulated several times."""
 MOST_REPLICATIONS: Final = 2
-LONGER: Final = 6
+LONGER: Final = 8
 """Runs for the last step: what chance in the simulation adds is then small, ..."""
-MOST_AT_LAST: Final = 450_000
+MOST_AT_LAST: Final = 900_000
 """... but of a long log as many as these requests make, ..."""
 LEAST_LONGER: Final = 2
 """... and at least this many times those before."""
@@ -176,19 +179,23 @@ class Bench:
         """(observed - simulated) in units of errors, those of the simulation itself included. `quick`: of one run, of a
         stretch if the log is long: good for differences only."""
         if quick and self._part is not None:
-            found = self._part_of_residuals(parameters, values, *self._part)
+            found = self._of_part(self.spec_with(parameters, values), self._part, 0)
         else:
             found = self._residuals(parameters, values, 1 if quick else self.replications)
         return found / _with_noise(self.replications)
 
-    def longer_residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float]) -> Floats:
-        """The same of more runs, whose own errors are smaller."""
-        return self._residuals(parameters, values, self.longer) / _with_noise(self.longer)
+    def longer_residuals(
+        self, parameters: Sequence[Parameter], values: Mapping[str, float], is_exact: bool = True
+    ) -> Floats:  # fmt: skip
+        """The same of more runs, whose own errors are smaller, or in the units of that."""
+        runs = self.longer if is_exact else LEAST_LONGER * self.replications
+        return self._residuals(parameters, values, runs) / _with_noise(self.longer)
 
-    @property
-    def finer(self) -> float:
-        """How much smaller the units of the longer ones are."""
-        return _with_noise(self.replications) / _with_noise(self.longer)
+    def one_residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float], number: int) -> Floats:
+        """The same of one run that shares no chance with those, nor with one of another number, in the same units."""
+        part = self._part or (0, len(self.observed))
+        found = self._of_part(self.spec_with(parameters, values), part, OTHER_CHANCE + number)
+        return found / _with_noise(self.longer)
 
     def _residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float], runs: int) -> Floats:
         spec = self.spec_with(parameters, values)
@@ -209,12 +216,9 @@ class Bench:
         each = [run.cpu_s[used.container] / len(run.latency_s) for used in self.used]
         return np.log(np.maximum(each, 1e-9))
 
-    def _part_of_residuals(
-        self, parameters: Sequence[Parameter], values: Mapping[str, float], begin: int, end: int
-    ) -> Floats:
-        spec = under_log(self.spec_with(parameters, values))
-        run = self.by_modes(simulate(spec, self.observed.between(begin, end).trace(), self.seed, 0))
-        return self._in_errors(self.figures.simulated(run, begin), self._simulated_cpu(run))
+    def _of_part(self, spec: SystemSpec, part: tuple[int, int], replication: int) -> Floats:
+        run = self.by_modes(simulate(under_log(spec), self.observed.between(*part).trace(), self.seed, replication))
+        return self._in_errors(self.figures.simulated(run, part[0]), self._simulated_cpu(run))
 
     def _sloped(self) -> tuple[int, int] | None:
         """The stretch that slopes are simulated with; None: all of it, for the log is short, or no stretch has every

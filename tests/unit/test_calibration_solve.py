@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from experiments.calibration.last_steps import ExactSearch
 from experiments.calibration.parameters import Parameter
 from experiments.calibration.solution import Solution
 from experiments.calibration.solve import Search
@@ -116,10 +117,13 @@ def test_a_longer_look_at_the_end_corrects_what_chance_did() -> None:
     def residuals(values: Mapping[str, float], quick: bool) -> np.ndarray:
         return (1.1 - values["a"]) * np.ones(2) / NOISE
 
-    searching = Search([unknown("a", 1.0)], residuals, lambda text: None)
+    def longer(values: Mapping[str, float], number: int = 0) -> np.ndarray:
+        return 1.25 * (1.0 - values["a"]) * np.ones(2) / NOISE
+
+    searching = ExactSearch([unknown("a", 1.0)], residuals, lambda text: None)
     first = searching.run(lambda: None)
     assert first.values["a"] == pytest.approx(1.1, rel=0.01)
     error = first.errors["a"]
-    second = searching.polished(lambda v: 1.25 * (1.0 - v["a"]) * np.ones(2) / NOISE, 1.25)
+    second = searching.polished(longer, longer)
     assert second.values["a"] == pytest.approx(1.0, rel=0.01)
     assert second.errors["a"] == pytest.approx(error / 1.25, rel=0.05)
