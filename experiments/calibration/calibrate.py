@@ -23,6 +23,7 @@ from experiments.calibration.places import Group
 from experiments.calibration.prediction import Predicted, predicted
 from experiments.calibration.reshaping import reshaping, share_of
 from experiments.calibration.samples import Samples
+from experiments.calibration.slopes import design
 from experiments.calibration.solution import Solution
 from experiments.calibration.utilisation import Used, used_by
 from experiments.calibration.work import NEGLIGIBLE, ROUGHLY, Bench, Split, Tell, split_of
@@ -38,6 +39,8 @@ HELD_REPLICATIONS: Final = 3
 MUCH_MORE: Final = 1.8
 """A log this much longer than what a rough search needs is searched roughly first."""
 SIMULATIONS_A_PARAMETER: Final = 4
+AT_LAST: Final = 3
+"""Sets of runs for the last steps' slopes, about, to say how far it is."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,7 @@ def _search(
 ) -> Solution:  # fmt: skip
     made = 0
     expected = max(1, SIMULATIONS_A_PARAMETER * len(parameters) + 8) * (1 if rough is None else 2)
+    expected += AT_LAST * len(design(len(parameters)))
 
     def told(text: str) -> None:
         nonlocal made
