@@ -11,7 +11,7 @@ Checked  tests/unit/test_observed.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +65,8 @@ class Observed:
     """Response times are multiples of this; 0 where they are finer than a millisecond."""
     told: dict[str, Any]
     """What became of the lines."""
+    tries: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    """Servers that were asked, 0 unknown; empty: unknown for all."""
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -80,7 +82,8 @@ class Observed:
 
     def between(self, begin: int, end: int) -> Observed:
         """The requests with these numbers, as a log of their own."""
-        arrays = ("t_s", "route", "user", "ip", "key", "response_s", "upstream_s", "connect_s", "is_good", "cache")
+        arrays = ("t_s", "route", "user", "ip", "key", "response_s", "upstream_s", "connect_s", "is_good", "cache",
+                  "tries")  # fmt: skip
         parts = {name: getattr(self, name)[begin:end] for name in arrays}
         began_s = float(parts["t_s"][0])
         parts["t_s"] = parts["t_s"] - began_s
@@ -126,12 +129,14 @@ def observe(reading: Reading, log: str, router: Router, spec: SystemSpec) -> Obs
         route=route, user=_people(rows["user"], rows["ip"]), ip=_people(rows["ip"]),
         key=key, response_s=response_s, upstream_s=rows["upstream_s"], connect_s=rows["connect_s"],
         is_good=(rows["status"] == 0) | ((rows["status"] >= 100) & (rows["status"] < 400)), cache=rows["cache"],
+        tries=rows["tries"],
         unit_s=unit_of(response_s[is_said]), told=_told(reading, ways, int(is_said.sum())),
     )  # fmt: skip
 
 
 def _joined(batches: list[Batch]) -> dict[str, npt.NDArray[Any]]:
-    names = ("line", "at_ns", "target", "user", "ip", "status", "response_s", "upstream_s", "connect_s", "cache")
+    names = ("line", "at_ns", "target", "user", "ip", "status", "response_s", "upstream_s", "connect_s", "cache",
+             "tries")  # fmt: skip
     return {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names}
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from experiments.report.cells import as_count, as_duration, as_percent
 from experiments.report.layout import Indented, table_of
 from experiments.scoring.errors import FIGURES
+from experiments.traffic.report import upstream_table
 
 GOOD: Final = 0.1
 BAD: Final = 0.25
@@ -28,6 +32,9 @@ def render(document: Mapping[str, Any], console: Console) -> None:
 def parts_of(document: Mapping[str, Any]) -> list[RenderableType]:
     title = f"{document['scenario']} under the traffic of {document['log']}, {as_duration(document['span_s'])}"
     parts: list[RenderableType] = [Text(title, style="bold"), "", *errors_table(document["endpoints"])]
+    if document["upstream"]:
+        said = "Observed behind the server that wrote the log, means in ms of the same requests:"
+        parts += ["", Indented(Text(said)), Indented(upstream_table(list(document["upstream"].items())))]
     seen, simulated = document["observed_failure_share"], document["simulated_failure_share"]
     if seen or simulated:
         parts.append(Text(f"  Without success: {as_percent(seen)} observed, {as_percent(simulated)} simulated."))
@@ -38,16 +45,34 @@ def errors_table(endpoints: Mapping[str, Mapping[str, Any]]) -> list[RenderableT
     """One line an endpoint: each figure observed, simulated, and how far apart."""
     if not endpoints:
         return [Text("  Nothing to compare.")]
-    headings = ["endpoint", "requests"]
-    for name in FIGURES:
-        headings += [f"{name} ms", "error"]
-    rows = []
-    for name, figures in endpoints.items():
-        row: list[Any] = [name, as_count(figures["requests"])]
-        for figure in FIGURES:
-            row += _cells(figures.get(figure))
-        rows.append(row)
-    return [Indented(table_of(headings, rows)), Indented(Text(EXPLAINED, style="dim"))]
+    return [Indented(_Errors(endpoints)), Indented(Text(EXPLAINED, style="dim"))]
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """All figures side by side, or below each other where there is no room."""
+
+    endpoints: Mapping[str, Mapping[str, Any]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = self._table(FIGURES)
+        if Measurement.get(console, options.update(max_width=1000), whole).maximum <= options.max_width:
+            yield whole
+        else:
+            yield self._table(FIGURES[:2])
+            yield self._table(FIGURES[2:])
+
+    def _table(self, wanted: Sequence[str]) -> Table:
+        headings = ["endpoint", "requests"]
+        for name in wanted:
+            headings += [f"{name} ms", "error"]
+        rows = []
+        for name, figures in self.endpoints.items():
+            row: list[Any] = [name, as_count(figures["requests"])]
+            for figure in wanted:
+                row += _cells(figures.get(figure))
+            rows.append(row)
+        return table_of(headings, rows)
 
 
 def _cells(figure: Mapping[str, Any] | None) -> list[Any]:

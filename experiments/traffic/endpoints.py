@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.logs.batch import Batch
 from experiments.logs.names import Names
+from experiments.logs.upstream import Upstream
 from experiments.replay.learning import learn
 from experiments.traffic.histogram import Floats, Histogram, Integers
 from experiments.traffic.sessions import kept
@@ -44,6 +45,7 @@ class Endpoints:
         """Requests of which the log does not say what they are for."""
         self.status = np.zeros(1000, np.int64)
         self.times = Histogram()
+        self.upstream = Upstream()
         self._sample: list[tuple[Integers, Integers, Floats]] = []
         self._sampled = 0
 
@@ -55,6 +57,10 @@ class Endpoints:
         self.by_target += np.bincount(rows.target[is_told], minlength=size)
         self._errors += np.bincount(rows.target[is_told & (rows.status >= 500) & (rows.status < 600)], minlength=size)
         self.status += np.bincount(np.clip(rows.status, 0, 999), minlength=1000)
+        self.upstream.add(
+            rows.target, size, response_s=rows.response_s, upstream_s=rows.upstream_s, connect_s=rows.connect_s,
+            tries=rows.tries, cache=rows.cache,
+        )  # fmt: skip
         is_timed = rows.response_s >= 0
         if is_timed.any():
             self._add_times(rows.part(is_timed))
@@ -101,7 +107,8 @@ class Endpoints:
         names = [names[each] for each in order[:MOST_ENDPOINTS]] + [OTHERS] * (len(order) > MOST_ENDPOINTS)
         found = self._figures(names, number)
         if self.untold:
-            found.append({"endpoint": UNKNOWN, "requests": self.untold, "errors_5xx": 0, "response_s": None})
+            unknown = {"endpoint": UNKNOWN, "requests": self.untold, "errors_5xx": 0}
+            found.append({**unknown, "response_s": None, "upstream": None})
         total = sum(each["requests"] for each in found)
         shared = [{"endpoint": each["endpoint"], "share": each["requests"] / total, **each} for each in found]
         return sorted(shared, key=lambda each: (each["endpoint"] == OTHERS, -each["requests"], each["endpoint"]))
@@ -118,14 +125,14 @@ class Endpoints:
         of = number[targets] if len(targets) else targets
         order = np.lexsort((times, of))
         starts = np.searchsorted(of[order], np.arange(size + 1))
+        upstream = self.upstream.by_group(number, size)
         found = []
         for each, name in enumerate(names):
             requests, errors, timed, total_s = (float(column[each]) for column in sums)
             ranked = times[order[starts[each] : starts[each + 1]]]
             figures = None if not timed else {"count": int(timed), "mean_s": total_s / timed, **quantiles(ranked)}
-            found.append(
-                {"endpoint": name, "requests": int(requests), "errors_5xx": int(errors), "response_s": figures}
-            )
+            counts = {"endpoint": name, "requests": int(requests), "errors_5xx": int(errors)}
+            found.append({**counts, "response_s": figures, "upstream": upstream[each]})
         return [each for each in found if each["requests"]]
 
     def statuses(self) -> dict[str, int]:

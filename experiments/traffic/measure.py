@@ -115,6 +115,7 @@ def measure(
         "burstiness": burstiness(counts, taken.gaps),
         "status": endpoints.statuses(),
         "response_s": with_curve(endpoints.times),
+        "upstream": endpoints.upstream.whole(),
         "endpoints": endpoints.as_list(),
         "popularity": None if zipf is None else {**zipf.as_dict(), "ranks": ranks(by_path)},
         "who": who(reading, taken),

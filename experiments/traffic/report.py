@@ -39,6 +39,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
         yield "WHAT IS ASKED FOR", endpoints(document)
     if document["response_s"]:
         yield "RESPONSE TIMES in ms, all requests", response(document["response_s"])
+    if document["upstream"]:
+        yield "BEHIND the server that wrote the log, means in ms", behind(document)
     yield "WHO ASKS", who(document["who"])
     if document["sessions"]:
         yield "SESSIONS AND THINK TIMES", sessions(document["sessions"], document["who"])
@@ -196,6 +198,34 @@ def endpoints(document: Document) -> RenderableType:
 def response(found: Mapping[str, Any]) -> RenderableType:
     names = ("mean", "p50", "p90", "p95", "p99", "max")
     return table_of(("", *names), [("all", *(as_number(1000 * found[f"{name}_s"]) for name in names))])
+
+
+def behind(document: Document) -> RenderableType:
+    """What the servers behind took of the time, the busiest endpoints and all of them."""
+    listed = [(each["endpoint"], each["upstream"]) for each in document["endpoints"][:SHOWN_ENDPOINTS]]
+    asked = f"{as_count(document['upstream']['count'])} requests went there; share: of their response times"
+    return Group(upstream_table([*listed, ("all", document["upstream"])]), Text(asked, style="dim"))
+
+
+def upstream_table(listed: Sequence[tuple[str, Mapping[str, Any] | None]]) -> RenderableType:
+    """Response and upstream time side by side. Columns of which the log says nothing are left out."""
+    rows: list[Sequence[str | Text]] = [
+        (Text(name), *("" if figures[key] is None else as_cell(figures[key]) for _, key, as_cell in _BEHIND))
+        for name, figures in listed
+        if figures is not None
+    ]
+    return table_of(("endpoint", *(heading for heading, _, _ in _BEHIND)), rows)
+
+
+def _as_ms(seconds: float) -> str:
+    return as_number(1000 * seconds)
+
+
+_BEHIND: Final = (
+    ("response", "response_mean_s", _as_ms), ("upstream", "mean_s", _as_ms), ("share", "share_of_time", as_percent),
+    ("connect", "connect_mean_s", _as_ms), ("retried", "several_tries_share", as_percent),
+    ("hits", "cache_hit_share", as_percent),
+)  # fmt: skip
 
 
 def who(found: Mapping[str, Any]) -> RenderableType:
