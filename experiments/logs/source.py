@@ -104,7 +104,8 @@ class Source:
             raw = self._opened()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(f"{shown(self.name)}: must be a readable log, got: {reason.lower()}.") from None
+            told = f"{shown(self.name)}: must be a readable log, got: {reason.lower()}. Check its name."
+            raise InputError(told) from None
         self._raw = _Counted(raw)
         self._file = self._guarded(lambda: unpacked(self._raw), 0)
 
@@ -157,7 +158,8 @@ class Source:
             return read()
         except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
             where = f", after {done:,} bytes of text" if done else ""
-            raise InputError(f"{self.named}: must be readable to its end, got: {_damage(error)}{where}.") from None
+            told = f"{self.named}: must be readable to its end, got: {_damage(error)}{where}."
+            raise InputError(f"{told} Copy it again, or unpack what is whole and give that.") from None
 
     @property
     def named(self) -> str:

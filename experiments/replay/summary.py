@@ -66,7 +66,7 @@ def told(replayed: Replayed) -> list[str]:
     """What became of the log, for people."""
     name = "standard input" if replayed.log == "-" else replayed.log
     left_out = "".join(
-        f" + {count} {text}"
+        f" + {count:,} {text}"
         for count, text in (
             (replayed.dropped_by_window, "outside the window"), (replayed.dropped_unmatched, "dropped")
         )
@@ -74,24 +74,25 @@ def told(replayed: Replayed) -> list[str]:
     )  # fmt: skip
     more = "more than " if replayed.more_people else ""
     users, ips = (
-        f"{more}{count} {what}" if count else f"many {what}"
+        f"{more}{count:,} {what}" if count else f"many {what}"
         for count, what in ((replayed.users, "users"), (replayed.ips, "addresses"))
     )
     if replayed.unaddressed == replayed.kept:
         ips = "no addresses"
     lines = [
         f"{name}: {replayed.format}.",
-        f"{replayed.lines} lines = {replayed.kept} replayed{left_out} + {replayed.bad} bad; {users}, "
-        f"{ips}, {replayed.paths} paths over {_seconds(replayed.span_s)} s.",
+        f"{replayed.lines:,} lines = {replayed.kept:,} replayed{left_out} + {replayed.bad:,} bad; {users}, "
+        f"{ips}, {replayed.paths:,} paths over {_seconds(replayed.span_s)} s.",
         f"Routes: {_ways(replayed)}.{_load(replayed)}",
     ]
     if replayed.anonymous:
-        lines.append(f"{replayed.anonymous} requests do not tell who asked: each is somebody else.")
+        lines.append(f"{replayed.anonymous:,} requests do not tell who asked: each is somebody else.")
     if replayed.unaddressed > replayed.anonymous:
         who = "tell no address" if replayed.unaddressed == replayed.kept else "do not tell theirs"
-        lines.append(f"{replayed.unaddressed} requests {who}: traffic.users_per_ip says how many users share one.")
+        lines.append(f"{replayed.unaddressed:,} requests {who}: traffic.users_per_ip says how many users share one.")
     if replayed.merged:
-        lines.append(f"{replayed.merged} requests are for more paths than are told apart: their cache keys are drawn.")
+        said = "requests are for more paths than are told apart: their cache keys are drawn."
+        lines.append(f"{replayed.merged:,} {said}")
     if replayed.unmatched_shown:
         lines.append(f"No route for: {', '.join(replayed.unmatched_shown)}. Say it with --map '/path/*=ROUTE'.")
     if replayed.openapi_without_route:
@@ -99,7 +100,7 @@ def told(replayed: Replayed) -> list[str]:
         more = f" and {len(some) - 5} more" if len(some) > 5 else ""
         lines.append(f"Operations without a route: {', '.join(some[:5])}{more}.")
     if replayed.went_back:
-        lines.append(f"{replayed.went_back} lines stood after later ones and were put in order.")
+        lines.append(f"{replayed.went_back:,} lines stood after later ones and were put in order.")
     return lines + [f"Bad {text}" for text in replayed.bad_shown]
 
 
@@ -110,13 +111,13 @@ def _ways(replayed: Replayed) -> str:
         (replayed.drawn, "drawn from the mix"),
     )  # fmt: skip
     ways = [*always, *(way for way in sometimes if way[0]), (replayed.assigned, "by hash into the mix")]
-    return ", ".join(f"{count} {text}" for count, text in ways)
+    return ", ".join(f"{count:,} {text}" for count, text in ways)
 
 
 def _load(replayed: Replayed) -> str:
     if replayed.squeezed:
         return f" Load {replayed.load:g}: time squeezed."
-    return "" if replayed.load == 1 else f" Load {replayed.load:g}: {replayed.replayed} requests."
+    return "" if replayed.load == 1 else f" Load {replayed.load:g}: {replayed.replayed:,} requests."
 
 
 def _seconds(seconds: float) -> str:

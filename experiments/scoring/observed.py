@@ -234,13 +234,13 @@ _WAYS: Final = {
 def lines_told(observed: Observed) -> list[str]:
     """What became of the log, for people."""
     told = observed.told
-    routes = ", ".join(f"{count} {_WAYS.get(way, way)}" for way, count in told["routes"].items())
+    routes = ", ".join(f"{count:,} {_WAYS.get(way, way)}" for way, count in told["routes"].items())
     unit = f"whole {observed.unit_s * 1000:g} ms" if observed.unit_s else "finer than 1 ms"
-    outside = f" ({told['outside']} of them outside --from and --to)" if told["outside"] else ""
+    outside = f" ({told['outside']:,} of them outside --from and --to)" if told["outside"] else ""
     lines = [
-        f"{shown(observed.log, 100)[1:-1]}: {told['lines']} lines = {told['requests']} requests{outside} + "
-        f"{told['bad']} bad; {told['format']}.",
-        f"Routes: {routes}. Response times: {told['timed']} ({unit}), over {observed.span_s:.0f} s.",
+        f"{shown(observed.log, 100)[1:-1]}: {told['lines']:,} lines = {told['requests']:,} requests{outside} + "
+        f"{told['bad']:,} bad; {told['format']}.",
+        f"Routes: {routes}. Response times: {told['timed']:,} ({unit}), over {observed.span_s:,.0f} s.",
     ]
     if "assigned" in told["routes"]:
         lines.append(

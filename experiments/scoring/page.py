@@ -16,7 +16,7 @@ from experiments.report.cells import as_count, as_duration
 from experiments.scoring.report import render
 from experiments.traffic.page import CONFIG, GRID, STYLE
 
-OBSERVED: Final = "#475569"
+OBSERVED: Final = "#94a3b8"
 SIMULATED: Final = "#2563eb"
 MOST: Final = 12
 """Endpoints that get a plot: those with the most requests."""
@@ -65,7 +65,7 @@ def _plot(series: Mapping[str, Any], name: str) -> go.Figure:
         factor = 1 if key == "per_s" else 1000
         for who, colour in (("observed", OBSERVED), ("simulated", SIMULATED)):
             values = [None if value is None else value * factor for value in both[who][key]]
-            line = {"color": colour, "width": 1.6 if who == "simulated" else 1.3}
+            line = {"color": colour, "width": 1.5 if who == "simulated" else 3.2}
             figure.add_scatter(
                 x=at,
                 y=values,
@@ -78,7 +78,7 @@ def _plot(series: Mapping[str, Any], name: str) -> go.Figure:
                 col=1,
                 hovertemplate="%{y:.4g}<extra>" + who + "</extra>",
             )
-        figure.update_yaxes(title_text=label, rangemode="tozero", gridcolor=GRID, row=row, col=1)
+        figure.update_yaxes(title_text=label, rangemode="tozero", gridcolor=GRID, zerolinecolor=GRID, row=row, col=1)
     figure.update_xaxes(gridcolor=GRID)
     figure.update_layout(
         height=520, margin={"l": 62, "r": 12, "t": 8, "b": 30}, paper_bgcolor="rgba(0,0,0,0)",

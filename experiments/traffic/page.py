@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from html import escape
 from io import StringIO
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import plotly.graph_objects as go
 from rich.console import Console
 
-from experiments.report.cells import Document, as_count, as_duration, as_number
+from experiments.report.cells import Document, as_count, as_duration, as_number, as_percent
 from experiments.traffic.report import WEEKDAYS, as_window, render
 
 LINE: Final = "#2563eb"
@@ -32,6 +33,11 @@ margin-top: 26px; } .wide { grid-column: 1 / -1; } .plots > div { min-width: 0; 
 section { margin-top: 34px; }
 pre { font: 12.5px/1.3 ui-monospace, "DejaVu Sans Mono", monospace; background: #f8fafc; padding: 14px 16px;
       overflow-x: auto; border-radius: 6px; } @media (max-width: 860px) { .plots { display: block; } }
+:root { color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { body { color: #e2e8f0; background: #0f172a; } p { color: #94a3b8; }
+pre { background: #1e293b; } .plots .main-svg text { fill: #cbd5e1 !important; }
+.plots .hoverlayer text { fill: #1e293b !important; } .plots .hoverlayer path, .plots .hoverlayer rect { fill: #e2e8f0
+!important; } }
 """
 
 
@@ -75,7 +81,7 @@ def figures(document: Document) -> Iterator[tuple[str, str, go.Figure, bool]]:
     """Heading, note, plot, and whether it takes the whole width."""
     series, clock = document["rate"]["series"], document["rate"]["clock"]
     note = f"in bins of {as_window(series['width_s'])}; time is UTC"
-    yield "Rate over time", note, over_time(series), True
+    yield "Rate over time", note, over_time(series, covered(document)), True
     if document["rate"]["by_hour_of_week_per_s"]:
         yield "Rate by hour of the week", f"mean of whole hours, {clock}", by_week(document["rate"]), True
     elif document["rate"]["by_hour_per_s"]:
@@ -116,10 +122,28 @@ def in_unit(per_s: Sequence[float | None]) -> tuple[list[float | None], str]:
     return [None if value is None else value * count for value in per_s], unit
 
 
-def over_time(series: Mapping[str, Any]) -> go.Figure:
+def covered(document: Document) -> tuple[float, float]:
+    """The shares of the first and of the last bin of the rate over time that lie within the log."""
+    series = document["rate"]["series"]
+    first, begins, ends = (
+        datetime.fromisoformat(text) for text in (series["begins"], document["begins"], document["ends"])
+    )
+    last = first + timedelta(seconds=(len(series["requests"]) - 1) * series["width_s"])
+    resolution = timedelta(seconds=document["resolution_s"])
+    shares = (1 - (begins - first).total_seconds() / series["width_s"],
+              (ends + resolution - last).total_seconds() / series["width_s"])  # fmt: skip
+    return min(1.0, shares[0]), min(1.0, shares[1])
+
+
+def over_time(series: Mapping[str, Any], within: tuple[float, float] = (1.0, 1.0)) -> go.Figure:
+    """`within`: the shares of the first and the last bin that count. Each is taken together with the bin beside it."""
     width_s, counts = series["width_s"], series["requests"]
     begins = series["begins"].removesuffix("Z")
-    rates, unit = in_unit([count / width_s for count in counts])
+    per_s = [count / width_s for count in counts]
+    if len(counts) > 3:
+        per_s[:2] = [(counts[0] + counts[1]) / (width_s * (within[0] + 1))] * 2
+        per_s[-2:] = [(counts[-1] + counts[-2]) / (width_s * (within[1] + 1))] * 2
+    rates, unit = in_unit(per_s)
     figure = go.Figure(
         go.Scatter(
             x0=begins, dx=width_s * 1000, y=[*rates, rates[-1]], mode="lines", fill="tozeroy",
@@ -173,11 +197,19 @@ def dispersion(found: list[dict[str, Any]]) -> go.Figure:
     )  # fmt: skip
     labels = [as_window(window) for window in windows]
     figure.update_xaxes(type="log", tickvals=windows, ticktext=labels, title={"text": "window"})
-    reach = max(*indices, 1) / min(*indices, 1)
-    steps = (1,) if reach > 1000 else (1, 3) if reach > 30 else (1, 2, 5)
-    ticks = [float(f"{step}e{power}") for power in range(-3, 9) for step in steps]
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:,g}" for tick in ticks], title={"text": "index"})
+    bounds = [bound for each in found for bound in each["poisson"]]
+    figure.update_yaxes(**logarithmic([*indices, *bounds, 1]), title={"text": "index"})
     return laid_out(figure)
+
+
+def logarithmic(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis for values, with some marks on it however far they reach."""
+    reach = max(values) / max(min(values), LEAST_INDEX)
+    steps: tuple[float, ...] = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0, 8.5)
+    for least, wanted in ((5, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)), (15, (1.0, 2.0, 5.0)), (60, (1.0, 3.0)), (1000, (1.0,))):
+        steps = wanted if reach > least else steps
+    ticks = [float(f"{step}e{power}") for power in range(-7, 9) for step in steps]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
 def mix(listed: list[dict[str, Any]]) -> go.Figure:
@@ -190,7 +222,7 @@ def mix(listed: list[dict[str, Any]]) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=shares, y=list(range(len(names))), orientation="h", marker={"color": LINE}, customdata=names,
-            text=[f"{share:.3g} %" for share in shares], textposition="outside", cliponaxis=False,
+            text=[as_percent(share / 100) for share in shares], textposition="outside", cliponaxis=False,
             hovertemplate="%{customdata}<br>%{x:.3g} %<extra></extra>",
         )
     )  # fmt: skip
@@ -233,6 +265,6 @@ def distribution(found: Mapping[str, Any], scale: float, unit: str) -> go.Figure
             hovertemplate=f"%{{x:.4g}} {unit}<br>%{{y:.4g}} %<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_xaxes(type="log", dtick=1, title={"text": unit}, exponentformat="none", separatethousands=True)
+    figure.update_xaxes(**logarithmic([value for value, _ in points] or [1.0]), title={"text": unit})
     figure.update_yaxes(range=[0, 102], title={"text": "%"})
     return laid_out(figure)

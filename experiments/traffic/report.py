@@ -53,7 +53,8 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
 def title(document: Document) -> RenderableType:
     logs = ["standard input" if name == "-" else name for name in document["logs"]]
     lines: list[RenderableType] = [Flow(logs, style="bold"), Text(document["format"])]
-    headers = f", {as_count(document['headers'])} headers" if document["headers"] else ""
+    many = document["headers"]
+    headers = f", {as_count(many)} header{'s' * (many > 1)}" if many else ""
     counted = f"{as_count(document['lines'])} lines = {as_count(document['requests'])} requests"
     lines.append(Text(f"{counted} + {as_count(document['bad'])} bad{headers}"))
     if document["outside"]:
@@ -234,6 +235,8 @@ def who(found: Mapping[str, Any]) -> RenderableType:
         least = "more than " if found[f"{key}_is_least"] else ""
         said.append(f"{least}{as_count(found[key])} {words}" if found[key] else f"the log names no {words}")
     lines: list[RenderableType] = [Flow(said)]
+    if not found["users"] and not found["ips"]:
+        lines = [Text("the log names no users and no addresses")]
     shared = found["users_per_ip"]
     if shared:
         figures = [f"mean {as_number(shared['mean'])}", f"median {shared['p50']}", f"p95 {shared['p95']}"]
