@@ -242,6 +242,7 @@ def _search(
         firsts = {**firsts, **search_on(rough).run(lambda: None).values}
         search = search_on(bench)
         search.finish(reshaping(bench, search, groups))
+    bench.weigh(parameters, search.values())
     return search.polished(
         lambda values, number: bench.one_residuals(parameters, values, number),
         lambda values, is_exact: bench.longer_residuals(parameters, values, is_exact),

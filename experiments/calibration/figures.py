@@ -8,11 +8,12 @@ Models   Requests are sorted into cells: endpoint, cache hit or miss where the l
          many more stretches than figures, for errors that are estimated from few look smaller than they are; each
          is still long beside the response times. Correlations are shrunk a little.
          Quantiles below three units of the log's clock are left out; the mean is not biased by the unit.
-Checked  tests/unit/test_calibration_recovery.py
+Checked  tests/unit/test_calibration_figures.py, tests/unit/test_calibration_recovery.py
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -103,7 +104,9 @@ class Figures:
         ]  # fmt: skip
         self.cells.sort(key=lambda cell: cell.level)
         self.count = sum(1 + len(cell.quantiles) for cell in self.cells) + len(self.odds)
-        self.observed, self.roots = self._observe(timed)
+        self.observed, covariances = self._observe(timed, self._seen, observed.cache)
+        self.roots = [_root(each) for each in covariances]
+        """Of figures that go together, the matrices that make their errors independent and 1."""
 
     def _dithered(self, values: Floats) -> Floats:
         """Rounded values spread over their unit, so that quantiles do not jump from unit to unit."""
@@ -131,35 +134,61 @@ class Figures:
             if is_enough_for_quantile(q, len(values)) and float(np.quantile(values, q)) > max(least, 1e-6)
         )  # fmt: skip
 
-    def _observe(self, timed: npt.NDArray[np.bool_]) -> tuple[Floats, list[Floats]]:
-        """The figures of the log, and of each cell the matrix that makes their errors independent and 1."""
+    def _observe(
+        self, timed: npt.NDArray[np.bool_], took_s: Floats, cache: npt.NDArray[np.int8]
+    ) -> tuple[Floats, list[Floats]]:
+        """The figures of a log or of a simulation of all of it, and the covariances of those that go together."""
         values: list[float] = []
-        roots: list[Floats] = []
+        covariances: list[Floats] = []
         for _, level in groupby(self.cells, lambda cell: cell.level):
             cells = list(level)
             samples = []
-            chance = np.random.Generator(np.random.Philox(key=[len(self._seen), 1 + cells[0].level]))
+            chance = np.random.Generator(np.random.Philox(key=[len(took_s), 1 + cells[0].level]))
             stretches = np.unique(self._part[timed & (self._at_level == cells[0].level)])
             weights = chance.multinomial(len(stretches), np.full(len(stretches), 1 / len(stretches)), RESAMPLES)
             for cell in cells:
-                here = timed & self._here(cell.route, cell.cache, cell.level, self._observed.cache)
-                values += _figures(self._seen[here], cell.quantiles)
+                here = timed & self._here(cell.route, cell.cache, cell.level, cache)
+                values += _figures(took_s[here], cell.quantiles)
                 stretch = np.searchsorted(stretches, self._part[here])
-                samples.append(_resampled(self._seen[here], stretch, weights.astype(np.float64), cell.quantiles))
-            roots.append(_root(np.atleast_2d(np.cov(np.concatenate(samples, axis=1), rowvar=False))))
+                samples.append(_resampled(took_s[here], stretch, weights.astype(np.float64), cell.quantiles))
+            covariances.append(np.atleast_2d(np.cov(np.concatenate(samples, axis=1), rowvar=False)))
         for odds in self.odds:
-            here = timed & self._here(odds.route, -1, odds.level, self._observed.cache) & (self._observed.cache >= 0)
-            values.append(_log_odds(self._observed.cache[here]))
-            roots.append(_root(_odds_spread(self._observed.cache[here], self._block[here])))
-        return np.array(values), roots
+            here = timed & self._here(odds.route, -1, odds.level, cache) & (cache >= 0)
+            values.append(_log_odds(cache[here]))
+            covariances.append(_odds_spread(cache[here], self._block[here]))
+        return np.array(values), covariances
+
+    def weigh_by(self, runs: Iterable[Simulated]) -> None:
+        """Take the errors from simulations of all of the log instead of the log.
+
+        The chance of a log is in its figures and in their errors alike. Weighted by their own errors, figures count
+        more where chance makes the errors look small, and what is found is off to their side (Altonji and Segal 1996,
+        Journal of Business and Economic Statistics 14, 353). Other chance has no side.
+        """
+        total: list[Floats] | None = None
+        many = 0
+        for run in runs:
+            good = self._rows & run.is_good
+            if not all(int((good & self._here(*_place(each), run.cache)).sum()) >= LEAST // 2 for each in self.cells):
+                continue
+            _, found = self._observe(good, self._as_seen(run.latency_s, 0), run.cache)
+            total = found if total is None else [before + each for before, each in zip(total, found, strict=True)]
+            many += 1
+        if total is not None:
+            self.roots = [_root(each / many) for each in total]
+
+    def _as_seen(self, latency_s: Floats, first: int) -> Floats:
+        """Simulated response times as the log's clock would have seen them, from this request on."""
+        these = slice(first, first + len(latency_s))
+        unit_s = self._observed.unit_s
+        seen_s = as_logged(latency_s, self._observed.t_s[these], unit_s)
+        return seen_s + self._dither[these] * unit_s if unit_s else seen_s
 
     def simulated(self, run: Simulated, first: int = 0) -> Floats:
         """The same figures of a simulation; where it has no such request, they are far away. `first`: the request that
         a simulation of a part began with."""
         these = slice(first, first + len(run.latency_s))
-        t_s, unit_s = self._observed.t_s[these], self._observed.unit_s
-        latency_s = as_logged(run.latency_s, t_s, unit_s)
-        latency_s = latency_s + self._dither[these] * unit_s if unit_s else latency_s
+        latency_s = self._as_seen(run.latency_s, first)
         good = self._rows[these] & run.is_good
         route, level = self._observed.route[these], self._at_level[these]
         values: list[float] = []
@@ -189,6 +218,10 @@ class Figures:
             parts.append(root @ figures[begin : begin + len(root)])
             begin += len(root)
         return np.concatenate(parts)
+
+
+def _place(cell: Cell) -> tuple[int, int, int]:
+    return cell.route, cell.cache, cell.level
 
 
 def levels_of(block: Integers, span_s: float) -> list[Level]:

@@ -33,6 +33,8 @@ SLOPED: Final = 40_000
 several times as many where that is too few."""
 OTHER_CHANCE: Final = 100_000
 """The runs for slopes of the last steps have other draws than those that are compared with the log."""
+WEIGHED: Final = 3
+"""Runs that errors are taken from in the last steps."""
 ENOUGH_SIMULATED: Final = 30_000
 """Requests in one evaluation: a short log is simulated several times."""
 MOST_REPLICATIONS: Final = 2
@@ -190,6 +192,11 @@ class Bench:
         """The same of more runs, whose own errors are smaller, or in the units of that."""
         runs = self.longer if is_exact else LEAST_LONGER * self.replications
         return self._residuals(parameters, values, runs) / _with_noise(self.longer)
+
+    def weigh(self, parameters: Sequence[Parameter], values: Mapping[str, float]) -> None:
+        """From here on, errors are those of simulations with these values."""
+        spec = self.spec_with(parameters, values)
+        self.figures.weigh_by(self.run(spec, OTHER_CHANCE - 1 - number) for number in range(WEIGHED))
 
     def one_residuals(self, parameters: Sequence[Parameter], values: Mapping[str, float], number: int) -> Floats:
         """The same of one run that shares no chance with those, nor with one of another number, in the same units."""
