@@ -18,13 +18,17 @@ from typing import Final
 import numpy as np
 
 from experiments.errors import InputError
-from experiments.logs.batch import NS, Batch
+from experiments.logs.batch import NS, Batch, Integers
 from experiments.logs.counts import MOST, spread
 from experiments.logs.lines import LineFormat
 from experiments.logs.notes import Notes
+from experiments.logs.recent import Recent
 from experiments.logs.source import Block
+from experiments.logs.span_values import numbers_of
+from experiments.logs.spans import ROOM, is_utf8, whole_numbers
 from experiments.logs.stamps import NO_INSTANT
 from experiments.logs.table import Row, header_of, row_of
+from experiments.logs.table_spans import TableSplitter
 
 NAME: Final = "locust"
 _NEEDED: Final = ("Timestamp", "Type", "Name", "Total Request Count")
@@ -64,6 +68,9 @@ class LocustHistory(LineFormat):
         self._places = [header.index(name) for name in _NEEDED]
         self._is_full = False
         self._before: dict[tuple[str, str], tuple[int, int]] = {}
+        self._splitter = TableSplitter(len(header), separator, self._places, {}, header[0])
+        self._kinds, self._names = Recent(2, 8), Recent(4, 12)
+        self._numbers: dict[bytes, int] = {}
 
     def describe(self) -> str:
         which = "of each endpoint" if self._is_full else "of all endpoints together"
@@ -88,6 +95,10 @@ class LocustHistory(LineFormat):
         return (int(stamp), kind, name, int(total)) if len(stamp) <= 10 and len(total) <= 12 else None
 
     def parse(self, block: Block, notes: Notes) -> Iterator[Batch]:
+        ended_by_row = self._by_block(block, notes)
+        if ended_by_row is not None:
+            yield from spread(*ended_by_row, notes)
+            return
         bad = []
         ended: list[tuple[int, int, int]] = []
         for number, line in enumerate(block.lines()):
@@ -126,9 +137,67 @@ class LocustHistory(LineFormat):
         bounds = [second * ended // seconds for second in range(seconds + 1)]
         return [(begin + second, bounds[second + 1] - bounds[second], target) for second in range(seconds)]
 
+    def _by_block(self, block: Block, notes: Notes) -> tuple[Integers, Integers, Integers] | None:
+        """Instants, how many ended in the second after each, and their targets; None where rows are not all plain."""
+        data = block.data + bytes(ROOM)
+        split = self._splitter.split(data, block.ends) if is_utf8(block.data) else None
+        if split is None or max(len(self._before), len(self._numbers)) > _MANY:
+            return None
+        _, (stamps, kinds, names, totals), is_seen = split
+        others = [block.line(number) for number in np.flatnonzero(~is_seen).tolist()]
+        stamp, is_stamp = whole_numbers(stamps, 10)
+        total, is_total = whole_numbers(totals, 12)
+        if not (is_stamp & is_total).all() or any(row_of(line, self._separator) != self._header for line in others):
+            return None
+        rows = np.flatnonzero(names.is_text(b"Aggregated") != self._is_full)
+        kinds, names, stamp, total = kinds.part(rows), names.part(rows), stamp[rows], total[rows]
+        kind, name = numbers_of(self._kinds, kinds, self._number), numbers_of(self._names, names, self._number)
+        order = np.lexsort((name, kind))
+        is_first = np.diff(kind[order], prepend=-1) != 0
+        is_first |= np.diff(name[order], prepend=-1) != 0
+        since, count = np.roll(stamp[order], 1), np.roll(total[order], 1)
+        firsts = np.flatnonzero(is_first)
+        keys = [(_text(kinds.text(row)), _text(names.text(row))) for row in order[firsts].tolist()]
+        known = [
+            self._before.get(key, (at - 1, 0)) for key, at in zip(keys, stamp[order[firsts]].tolist(), strict=True)
+        ]
+        since[firsts], count[firsts] = np.array(known, np.int64).reshape(-1, 2).T
+        stamp, total = stamp[order], total[order]
+        ended = np.where(total >= count, total - count, total)  # a run that began anew counts from 0
+        seconds = np.clip(stamp - since, 1, _LONGEST_GAP_S)
+        ended = np.minimum(ended, seconds * MOST)
+        if seconds[ended > 0].sum() > 16 * _MANY:
+            return None  # row by row that takes no memory
+        lasts = np.append(firsts[1:], len(order)) - 1
+        for key, at, all_of in zip(keys, stamp[lasts].tolist(), total[lasts].tolist(), strict=True):
+            self._before[key] = (at, all_of)
+        targets = np.array([self._target(*key, notes) if self._is_full else -1 for key in keys], np.int64)
+        target = np.repeat(targets, np.diff(firsts, append=len(order)))
+        notes.headers += len(block)
+        back = np.argsort(order)[ended[np.argsort(order)] > 0]
+        return _spread_evenly(stamp[back], seconds[back], ended[back], target[back])
+
+    def _number(self, text: bytes) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
     def _target(self, kind: str, name: str, notes: Notes) -> int:
         target = notes.names.target(kind.encode(), name.encode())
         return notes.names.named(name) if target < 0 else target
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _spread_evenly(
+    stamp: Integers, seconds: Integers, ended: Integers, target: Integers
+) -> tuple[Integers, Integers, Integers]:  # fmt: skip
+    """A row for each second before a stamp; the parts of what ended differ by one at most."""
+    begins = np.cumsum(seconds) - seconds
+    row = np.repeat(np.arange(len(stamp)), seconds)
+    second = np.arange(len(row)) - begins[row]
+    counts = (second + 1) * ended[row] // seconds[row] - second * ended[row] // seconds[row]
+    return (stamp[row] - seconds[row] + second) * NS, counts, target[row]
 
 
 def _spread(ended: list[tuple[int, int, int]], notes: Notes) -> Iterator[Batch]:

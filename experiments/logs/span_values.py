@@ -75,7 +75,7 @@ class SpanValues:
             self._recent[role] = Recent(*_SIZES.get(role, _REQUESTS))
         if texts.are_one():
             return np.full(len(texts), convert(texts.text(0)), np.int64)
-        return _numbers(self._recent[role], texts, convert)
+        return numbers_of(self._recent[role], texts, convert)
 
     def targets(self, methods: Spans | None, paths: Spans, method_of: Callable[[bytes], bytes]) -> Integers:
         """Indices of targets: of methods, where they are told, and paths."""
@@ -102,10 +102,11 @@ class SpanValues:
     def _of_method(self, number: int, method: bytes, paths: Spans) -> Integers:
         if number not in self._paths:
             self._paths[number] = Recent(*_REQUESTS)
-        return _numbers(self._paths[number], paths, lambda raw: self._names.target(method, raw))
+        return numbers_of(self._paths[number], paths, lambda raw: self._names.target(method, raw))
 
 
-def _numbers(recent: Recent, texts: Spans, convert: Convert) -> Integers:
+def numbers_of(recent: Recent, texts: Spans, convert: Convert) -> Integers:
+    """What a function makes of texts, looked up where they were met lately. Empty ones are asked for once."""
     empty = texts.widths <= 0
     if not empty.any():
         return recent.numbers(texts.data, texts.starts, texts.ends, convert)

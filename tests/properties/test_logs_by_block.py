@@ -158,6 +158,24 @@ def test_rows_that_are_wanted(replications: list[str]) -> None:
 
 
 fields = st.sampled_from(["time", "path", "status", "took", "user", "http"])
+locust_rows = st.tuples(
+    st.one_of(st.integers(0, 12).map(lambda at: str(1700000000 + at)), st.sampled_from(["", "x", "1700000099"])),
+    st.sampled_from(["GET", "POST", "", "tcp"]), st.sampled_from(["/a", "/b", "Aggregated", "b c", '"x,y"', "é"]),
+    st.one_of(st.integers(0, 40).map(str), st.sampled_from(["x", "-1", "000", "9" * 13])), st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=120)
+@given(st.lists(locust_rows, min_size=1, max_size=14))
+def test_locust(rows: list[tuple[str, str, str, str, bool]]) -> None:
+    """Totals rise, fall and stay; rows go back in time, and headers stand between them."""
+    head = "Timestamp,User Count,Type,Name,Requests/s,Total Request Count"
+    lines = [head, "1700000000,5,GET,/a,1,3"]
+    for stamp, kind, name, total, is_header_next in rows:
+        lines += [f"{stamp},5,{kind},{name},1,{total}"] + [head] * is_header_next
+    check("\n".join([*lines, ""]).encode(), {})
+
+
 values = st.one_of(st.none(), st.booleans(), stamps, texts, st.integers(-5, 1 << 70), st.just([1]),
                    st.floats(), st.just({"a": 1}), st.sampled_from([1700000000, 1700000000.123, 1e12]))  # fmt: skip
 
