@@ -10,9 +10,9 @@ cdef class Loop:
     cdef public bint is_busy
     cdef public object _queue
     cdef public long long _waiting
-    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    @cython.locals(station=Station)
     cpdef bint acquire(self) except -1
-    @cython.locals(station=Station, now=double, busy=cython.longlong, light=Light)
+    @cython.locals(station=Station, light=Light)
     cpdef release(self)
 
 

@@ -54,12 +54,8 @@ class Loop:
             return False
         self.is_busy = True
         station = self._station
-        now = self._env.now
-        busy = station.busy
-        station.busy_area += busy * (now - station.busy_since)  # station.start(), as in sim.resources
-        station.busy_since = now
-        station.busy_balance -= now
-        station.busy = busy + 1
+        station.busy_balance -= self._env.now  # station.start(), as in sim.resources
+        station.busy += 1
         station.at_once += 1
         return True
 
@@ -70,12 +66,8 @@ class Loop:
         if not self._waiting:
             self.is_busy = False
             station = self._station
-            now = self._env.now
-            busy = station.busy
-            station.busy_area += busy * (now - station.busy_since)  # station.end()
-            station.busy_since = now
-            station.busy_balance += now
-            station.busy = busy - 1
+            station.busy_balance += self._env.now  # station.end()
+            station.busy -= 1
             return
         self._waiting -= 1
         self._station.pass_on()

@@ -6,20 +6,14 @@ cdef class Station:
     cdef public Schedule env
     cdef public object path, kind, servers
     cdef public long long at_once, queued, granted, expired, refused, waiting, busy, most_waiting
-    cdef public double waiting_area, busy_area, waiting_balance, busy_balance, waiting_since, busy_since
+    cdef public double waiting_balance, busy_balance
 
-    cpdef settle(self)
-    @cython.locals(now=double, busy=cython.longlong)
     cpdef start(self)
-    @cython.locals(now=double, busy=cython.longlong)
     cpdef end(self)
-    @cython.locals(now=double, waiting=cython.longlong)
+    @cython.locals(waiting=cython.longlong)
     cpdef wait(self)
-    @cython.locals(now=double, waiting=cython.longlong)
     cpdef pass_on(self)
-    @cython.locals(now=double)
     cpdef grant(self)
-    @cython.locals(now=double, waiting=cython.longlong)
     cpdef leave(self)
     cpdef refuse(self)
     cpdef resize(self, servers)

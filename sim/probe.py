@@ -19,14 +19,13 @@ from sim.environment import Environment
 class Station:
     """Exact account of one queue with servers: who came, waits, is served, was refused, left.
 
-    Areas are integrals over time (unit: seconds x number). A balance is the sum of instants out minus instants in,
-    so that balance + number x now is the sum of the times spent: equal to the area in every correct run.
+    Areas are integrals over time (unit: seconds x number). What is kept of one is its balance, the sum of instants out
+    minus instants in: balance + number x now is the sum of the times spent so far, and that is the area.
     """
 
     __slots__ = (
-        "at_once", "busy", "busy_area", "busy_balance", "busy_since", "env", "expired", "granted", "kind",
-        "most_waiting", "path", "queued", "refused", "servers", "waiting", "waiting_area", "waiting_balance",
-        "waiting_since",
+        "at_once", "busy", "busy_balance", "env", "expired", "granted", "kind", "most_waiting", "path", "queued",
+        "refused", "servers", "waiting", "waiting_balance",
     )  # fmt: skip
 
     def __init__(self, env: Environment, path: str, servers: float, kind: str) -> None:
@@ -38,9 +37,7 @@ class Station:
         self.at_once = self.queued = self.granted = self.expired = self.refused = 0
         """How many were served when they came, had to wait; were served after that, left unserved; were turned away."""
         self.waiting = self.busy = self.most_waiting = 0
-        self.waiting_area = self.busy_area = self.waiting_balance = self.busy_balance = 0.0
-        self.waiting_since = self.busy_since = env.now
-        """The instants up to which the areas are known: since then, nothing has changed."""
+        self.waiting_balance = self.busy_balance = 0.0
 
     @property
     def arrivals(self) -> int:
@@ -51,71 +48,49 @@ class Station:
         """Whose service has begun."""
         return self.at_once + self.granted
 
-    def settle(self) -> None:
-        """Bring the areas up to the present instant."""
-        now = self.env.now
-        self.busy_area += self.busy * (now - self.busy_since)
-        self.waiting_area += self.waiting * (now - self.waiting_since)
-        self.busy_since = self.waiting_since = now
+    @property
+    def busy_area(self) -> float:
+        return self.busy_balance + self.busy * self.env.now
+
+    @property
+    def waiting_area(self) -> float:
+        return self.waiting_balance + self.waiting * self.env.now
 
     def start(self) -> None:
         """Somebody came and is served at once."""
-        now = self.env.now
-        busy = self.busy
-        self.busy_area += busy * (now - self.busy_since)
-        self.busy_since = now
-        self.busy_balance -= now
-        self.busy = busy + 1
+        self.busy_balance -= self.env.now
+        self.busy += 1
         self.at_once += 1
 
     def end(self) -> None:
         """Somebody has been served."""
-        now = self.env.now
-        busy = self.busy
-        self.busy_area += busy * (now - self.busy_since)
-        self.busy_since = now
-        self.busy_balance += now
-        self.busy = busy - 1
+        self.busy_balance += self.env.now
+        self.busy -= 1
 
     def wait(self) -> None:
         """Somebody came and waits."""
-        now = self.env.now
-        waiting = self.waiting
-        self.waiting_area += waiting * (now - self.waiting_since)
-        self.waiting_since = now
-        self.waiting_balance -= now
-        self.waiting = waiting = waiting + 1
+        self.waiting_balance -= self.env.now
+        self.waiting = waiting = self.waiting + 1
         if waiting > self.most_waiting:
             self.most_waiting = waiting
         self.queued += 1
 
     def pass_on(self) -> None:
         """Somebody has been served, and whoever waited longest is served in their place: as many are as before."""
-        now = self.env.now
-        waiting = self.waiting
-        self.waiting_area += waiting * (now - self.waiting_since)
-        self.waiting_since = now
-        self.waiting_balance += now
-        self.waiting = waiting - 1
+        self.waiting_balance += self.env.now
+        self.waiting -= 1
         self.granted += 1
 
     def grant(self) -> None:
         """Somebody who waited is served now, by a server that was free."""
         self.pass_on()
-        now = self.env.now
-        self.busy_area += self.busy * (now - self.busy_since)
-        self.busy_since = now
-        self.busy_balance -= now
+        self.busy_balance -= self.env.now
         self.busy += 1
 
     def leave(self) -> None:
         """Somebody who waited left unserved."""
-        now = self.env.now
-        waiting = self.waiting
-        self.waiting_area += waiting * (now - self.waiting_since)
-        self.waiting_since = now
-        self.waiting_balance += now
-        self.waiting = waiting - 1
+        self.waiting_balance += self.env.now
+        self.waiting -= 1
         self.expired += 1
 
     def refuse(self) -> None:
@@ -123,7 +98,6 @@ class Station:
         self.refused += 1
 
     def resize(self, servers: float) -> None:
-        self.settle()
         self.servers = servers
 
 

@@ -188,19 +188,27 @@ def _totals_checks(recording: Recording) -> list[Check]:
 
 
 def _station_checks(station: RecordedStation, now: float) -> list[Check]:
-    path = station.path  # balances are sums of instants, so `now` is the least scale of their rounding
+    path = station.path
     accounted = station.started + station.waiting + station.refused + station.expired
-    law = "integral of the number {0} = sum of the times {0}"
+    law = "sum of the times {0} = from none to all of the {1} all the time"
+    most_waiting = max(station.most_waiting, station.earlier_most_waiting)
     return [
         equal(f"{path}: arrivals", "arrivals = started + waiting + refused + left", station.arrivals, accounted),
-        close(
-            f"{path}: waiting", law.format("waiting"), station.waiting_area,
-            station.waiting_balance + station.waiting * now, now,
-        ),
-        close(
-            f"{path}: busy", law.format("busy"), station.busy_area, station.busy_balance + station.busy * now, now
-        ),
-    ]  # fmt: skip
+        within(f"{path}: waiting", law.format("waiting", "places taken"), station.waiting_area, most_waiting, now),
+        within(f"{path}: busy", law.format("busy", "servers"), station.busy_area, station.most_servers, now),
+    ]
+
+
+def within(name: str, law: str, actual_s: float, most: float, now: float) -> Check:
+    """A law that holds when a sum of times is neither negative nor more than `most` at a time until now, to 1e-9 of the
+    time: it is what is left of instants."""
+    grain_s = TOLERANCE * now
+    bound_s = most * now if most and now else 0.0  # not inf x 0
+    expected_s = min(max(actual_s, 0.0), bound_s)
+    return Check(
+        name, abs(actual_s - expected_s) <= grain_s, f"{law}: expected {expected_s!r}, got {actual_s!r}",
+        expected_s, actual_s,
+    )  # fmt: skip
 
 
 def equal(name: str, law: str, expected: int, actual: int) -> Check:

@@ -14,16 +14,16 @@ cdef class Permits:
     cdef public object _queue, _deadlines
     cdef public _Granted _granted
 
-    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    @cython.locals(station=Station, busy=cython.longlong)
     cpdef bint try_acquire(self) except -1
-    @cython.locals(station=Station, now=double, busy=cython.longlong)
+    @cython.locals(station=Station, busy=cython.longlong)
     cpdef bint acquire(self) except -1
-    @cython.locals(station=Station, env=Schedule, now=double, busy=cython.longlong)
+    @cython.locals(station=Station, env=Schedule, busy=cython.longlong)
     cpdef hold(self, double duration_s)
     @cython.locals(station=Station, env=Schedule, light=Light, now=double, busy=cython.longlong, waiting=cython.longlong,
                    ticket=cython.longlong, duration_s=double)
     cpdef release(self)
-    @cython.locals(station=Station, env=Schedule, light=Light, now=double, waiting=cython.longlong)
+    @cython.locals(station=Station, env=Schedule, light=Light, waiting=cython.longlong)
     cpdef _enqueue(self, double duration_s)
     cpdef withdraw(self, Light light)
 

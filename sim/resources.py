@@ -81,10 +81,7 @@ class Permits:
         busy = station.busy
         if busy >= self.capacity:
             return False
-        now = self._env.now
-        station.busy_area += busy * (now - station.busy_since)  # station.start()
-        station.busy_since = now
-        station.busy_balance -= now
+        station.busy_balance -= self._env.now  # station.start()
         station.busy = busy + 1
         station.at_once += 1
         return True
@@ -97,10 +94,7 @@ class Permits:
         if busy >= self.capacity:
             self._enqueue(0.0)
             return False
-        now = self._env.now
-        station.busy_area += busy * (now - station.busy_since)  # station.start()
-        station.busy_since = now
-        station.busy_balance -= now
+        station.busy_balance -= self._env.now  # station.start()
         station.busy = busy + 1
         station.at_once += 1
         return True
@@ -115,10 +109,7 @@ class Permits:
         busy = station.busy
         if busy < self.capacity:
             env = self._env
-            now = env.now
-            station.busy_area += busy * (now - station.busy_since)  # station.start()
-            station.busy_since = now
-            station.busy_balance -= now
+            station.busy_balance -= env.now  # station.start()
             station.busy = busy + 1
             station.at_once += 1
             env.active.waiting = self._granted  # type: ignore[union-attr]
@@ -138,14 +129,10 @@ class Permits:
             busy = station.busy
             if busy <= 0:
                 raise SimulationError(f"{station.path}: released more permits than were taken")
-            station.busy_area += busy * (now - station.busy_since)  # station.end()
-            station.busy_since = now
-            station.busy_balance += now
+            station.busy_balance += now  # station.end()
             station.busy = busy - 1
             return
-        station.waiting_area += waiting * (now - station.waiting_since)  # station.pass_on()
-        station.waiting_since = now
-        station.waiting_balance += now
+        station.waiting_balance += now  # station.pass_on()
         station.waiting = waiting - 1
         station.granted += 1
         queue = self._queue
@@ -163,12 +150,8 @@ class Permits:
         waiter = (light, light.ticket, duration_s)
         self._queue.append(waiter)
         station = self.station
-        now = env.now
-        waiting = station.waiting
-        station.waiting_area += waiting * (now - station.waiting_since)  # station.wait()
-        station.waiting_since = now
-        station.waiting_balance -= now
-        station.waiting = waiting = waiting + 1
+        station.waiting_balance -= env.now  # station.wait()
+        station.waiting = waiting = station.waiting + 1
         if waiting > station.most_waiting:
             station.most_waiting = waiting
         station.queued += 1

@@ -14,16 +14,18 @@ from sim.probe import Count, Level, Meter, Source, Station, Tally
 class RecordedStation(Station):
     """A station that also integrates its servers over time: they may change while it runs."""
 
-    __slots__ = ("capacity_area", "capacity_changed_at", "earlier_most_waiting")
+    __slots__ = ("capacity_area", "capacity_changed_at", "earlier_most_waiting", "most_servers")
 
     def __init__(self, env: Environment, path: str, servers: float, kind: str) -> None:
         super().__init__(env, path, servers, kind)
         self.capacity_area = 0.0
         self.capacity_changed_at = env.now
         self.earlier_most_waiting = 0
+        self.most_servers = servers
 
     def resize(self, servers: float) -> None:
         self.settle_capacity()
+        self.most_servers = max(self.most_servers, servers)
         super().resize(servers)
 
     def settle_capacity(self) -> None:
@@ -181,7 +183,6 @@ class Instruments:
     def settle(self) -> None:
         """Bring every area up to the present instant."""
         for station in self.stations.values():
-            station.settle()
             station.settle_capacity()
         for level in self.levels.values():
             level.settle()

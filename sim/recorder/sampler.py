@@ -86,13 +86,13 @@ class Sampler:
         if not span_s:
             return
         stations, levels = self._instruments.stations.values(), self._instruments.levels.values()
-        # Areas up to now, without settle() for each: there may be thousands of instruments, nearly all of them at rest.
+        # Areas up to now, without a call for each: there may be thousands of instruments, nearly all of them at rest.
         areas = [
             area
             for station in stations
             for area in (
-                station.busy_area + station.busy * (now - station.busy_since),
-                station.waiting_area + station.waiting * (now - station.waiting_since),
+                station.busy_balance + station.busy * now,
+                station.waiting_balance + station.waiting * now,
                 station.capacity_area + station.servers * (now - station.capacity_changed_at),
             )
         ]

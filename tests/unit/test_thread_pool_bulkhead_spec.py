@@ -118,7 +118,6 @@ def test_waits_in_the_queue_are_waits_of_the_request() -> None:
     stand.env.run()
     assert stand.log == [("ok", 1.0), ("ok", 2.0), ("ok", 3.0)]
     assert [request.wait_s for request in stand.requests] == [0.0, 1.0, 2.0]
-    stand.station.settle()
     assert (stand.station.busy_area, stand.station.waiting_area, stand.station.busy) == (3.0, 3.0, 0)
 
 
