@@ -56,7 +56,7 @@ def test_calibrate_writes_a_scenario_that_can_be_run_and_scored(
     fitted = tmp_path / "fitted.yaml"
     assert main(["calibrate", str(rows), "--scenario", str(scenario), "-o", str(fitted)]) == 0
     told = capsys.readouterr()
-    assert "1200 requests + 0 bad" in told.err
+    assert "1,200 requests + 0 bad" in told.err
     assert "fitted" in told.out
     assert "think time" in told.out
     assert "HELD OUT" in told.out
