@@ -1,4 +1,6 @@
 from sim.environment cimport Schedule
+from models.jvm.heap cimport Heap
+from models.jvm.jvm cimport Jvm
 from sim.resources cimport Permits
 from models.request cimport Request, Visit
 from models.listener cimport Listener
@@ -17,6 +19,7 @@ cdef class Replica:
     cdef public Host host
     cdef public double _compile_s
     cdef public long long _memory_bytes, _cold_left, in_progress
-    cdef public object _jvm, _path, _spec, guards, name, pools, waste_cpu
+    cdef public Jvm _jvm
+    cdef public object _path, _spec, guards, name, pools, waste_cpu
     cpdef double _begin(self, double demand_s) except? -1.0
     cpdef _note_burst(self, Request request, double demand_s, double began_at_s, throttled_s)

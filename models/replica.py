@@ -22,7 +22,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from models.event_loops import Loops, default_loops
 from models.host import Host
-from models.jvm import Jvm, JvmSpec
+from models.jvm import JvmSpec
+from models.jvm.heap import Heap
+from models.jvm.jvm import Jvm
 from models.listener import Listener, SynBackoff
 from models.outcomes import ConnectionRefused
 from models.request import Request, Visit
@@ -150,13 +152,13 @@ class Replica:
         self._jvm = jvm
         self._work: dict[str, Any] = dict(work)
         self._bare: dict[str, list[Step] | None] = {
-            endpoint: each.steps if isinstance(each, Endpoint) and jvm is None else None
-            for endpoint, each in work.items()
+            endpoint: each.steps if isinstance(each, Endpoint) else None for endpoint, each in work.items()
         }
         """The steps of the endpoints that are nothing but steps."""
         if jvm is not None:
-            grows = isinstance(spec.workers, TomcatSpec)
-            self._work = {endpoint: jvm.work_in(each, grows) for endpoint, each in work.items()}
+            jvm.grows = isinstance(spec.workers, TomcatSpec)
+            if not jvm.grows:
+                self._work = {endpoint: jvm.work_in(each) for endpoint, each in work.items()}
         self.host = host
         self.name = name
         self.in_progress = 0
@@ -211,7 +213,13 @@ class Replica:
                     queued_at_s = self._env.now
                     yield
                     request.wait_s += self._env.now - queued_at_s
+                jvm = self._jvm
+                heap: Heap | None = None
+                epoch = 0
                 try:
+                    if jvm is not None:
+                        heap = jvm.begin() or (yield from jvm.make_room(request))
+                        epoch = heap.enter()
                     steps: list[Step] | None = self._bare[visit.endpoint]
                     if steps is None or request.steps_s is not None:
                         yield from self._work[visit.endpoint](request, visit, self)
@@ -227,6 +235,9 @@ class Replica:
                                 else:
                                     yield from step.process(request, visit, self)
                 finally:
+                    if jvm is not None and heap is not None:
+                        heap.leave(epoch)
+                        jvm.end()
                     threads.release()
             finally:
                 if listener.waiting:

@@ -2,11 +2,11 @@
 
 Models   Open: independent gaps (`Renewal`; `Poisson` and `Constant` are two of them), a rate that follows a profile
          (`Profile`: ramp, step, spike, day after day), a rate that jumps by chance (`Modulated`: bursts, MMPP), and
-         what was recorded (`Trace`). Closed: `SessionRule`, which says how long a user pauses before its next request.
+         what was recorded (`Trace`). Closed users: sim/sessions.py.
 Units    Instants and pauses in seconds, rates per second. Drawn instants are multiples of 2**-30 s.
 Source   Varying rates by inversion of the cumulative rate (Cinlar 1975, Introduction to Stochastic Processes, 4.7).
          MMPP: Fischer and Meier-Hellstern 1993, doi:10.1016/0166-5316(93)90035-S.
-Omits    Batches; gaps that depend on each other other than through the rate; session lengths other than geometric.
+Omits    Batches; gaps that depend on each other other than through the rate.
 Checked  tests/unit/test_arrivals.py, tests/theory/test_arrivals_theory.py
 
 Gap n is value[n] of a stream of its own, so another rate keeps the draws: the same arrivals come sooner or later.
@@ -28,7 +28,7 @@ import numpy as np
 from sim.distributions import Distribution, Exponential
 from sim.elementary import Array
 from sim.quantities import RateValue
-from sim.streams import DURATION_STEP_S, Draws, Streams, closed_identity
+from sim.streams import DURATION_STEP_S, Draws, Streams
 
 _STEPS_PER_S: Final = 2.0**30
 _UNIT: Final = Exponential(1.0)
@@ -250,48 +250,6 @@ def follow(segments: Iterator[Segment], unit_gaps: Draws) -> Iterator[float]:
         if available == math.inf:
             return
         due -= round(available)
-
-
-class SessionRule:
-    """How long a closed user pauses before a request: it thinks; after the last request of a session, it is away.
-
-    A user begins by thinking. A session ends after each request with probability 1 / `mean_requests`, so that its
-    length is geometric. Everything is keyed by user and ordinal: a slower system delays a user's requests, but does
-    not change what the user wants.
-    """
-
-    __slots__ = ("_away", "_ends", "_ends_below", "_think")
-
-    def __init__(
-        self,
-        streams: Streams,
-        purpose: str,
-        think: Distribution,
-        away: Distribution | None = None,
-        mean_requests: float = math.inf,
-    ) -> None:
-        """Without `away` a session never ends. `mean_requests`: 1 or more."""
-        if (away is None) != (mean_requests == math.inf):
-            raise ValueError("sessions need both a number of requests and a time away, or neither")
-        if not mean_requests >= 1:
-            raise ValueError(f"requests of a session must be 1 or more on average, got {mean_requests:g}")
-        self._think = streams.draws(f"{purpose}.think", think)
-        self._away = None if away is None else streams.draws(f"{purpose}.away", away)
-        self._ends = streams.uniforms(f"{purpose}.session_end")
-        self._ends_below = 1.0 / mean_requests
-
-    def pause_s(self, user: int, ordinal: int) -> float:
-        """The pause of `user` before request `ordinal` (0 is the first), counted from the end of the one before."""
-        identity = closed_identity(user, ordinal)
-        if self._away is not None and ordinal and self.ends_session(user, ordinal - 1):
-            away_s: float = self._away.at(identity)
-            return away_s
-        think_s: float = self._think.at(identity)
-        return think_s
-
-    def ends_session(self, user: int, ordinal: int) -> bool:
-        """Whether request `ordinal` of `user` is the last of its session."""
-        return bool(self._ends.at(closed_identity(user, ordinal)) < self._ends_below)
 
 
 def _require_rate(rate: RateValue) -> None:

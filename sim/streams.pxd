@@ -1,6 +1,9 @@
 cimport cython
 
 
+cpdef long long closed_identity(long long user, long long ordinal) except -1
+
+
 cdef class _Block:
     cdef double[::1] values
 

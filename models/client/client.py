@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from models.client.spec import ClientSpec
@@ -79,8 +78,10 @@ class Client:
         except CallFailure as caught:
             failure = caught
         if half_s and request.outcome is None:
-            with suppress(ClientGone):
+            try:
                 yield half_s
+            except ClientGone:
+                return  # it left while the answer was under way
         if request.outcome is not None:
             return  # the client left: nobody sees the answer
         if failure is None:

@@ -41,18 +41,21 @@ class Host(Protocol):
 
 
 class Jvm:
-    """One JVM. `work_in` lets a request's work allocate in it."""
+    """One JVM. Requests allocate in it: from `begin` to `end`, or all of it by `work_in`."""
 
     __slots__ = (
-        "_at_work", "_bins", "_collections", "_env", "_full", "_has_thrown", "_heap_level", "_held_bytes",
-        "_is_collecting", "_is_marking", "_marking", "_note", "_out_of_memory", "_spare", "_spec", "_thread_level",
-        "_threads", "_waiters", "_young", "cpu", "ergonomics", "heap", "host",
+        "_allocated_bytes", "_at_work", "_bins", "_collections", "_env", "_full", "_has_thrown", "_heap_level",
+        "_held_bytes", "_is_collecting", "_is_marking", "_marking", "_note", "_out_of_memory", "_spare", "_spec",
+        "_thread_level", "_threads", "_waiters", "_young", "cpu", "ergonomics", "grows", "heap", "host",
     )  # fmt: skip
 
     def __init__(self, context: Context, spec: JvmSpec, host: Host, cpus: int, memory_bytes: int, threads: int) -> None:
         """`memory_bytes`: the container's limit, or the machine's memory. `threads`: those it begins with."""
         self._env: Environment = context.env
         self._spec = spec
+        self._allocated_bytes = spec.allocation_per_request
+        self.grows = False
+        """Whether every request at work has a thread, made when it is needed."""
         self.host = host
         self.ergonomics = Ergonomics.of(spec, cpus, memory_bytes)
         self.cpu = StoppableCpu(context.env, host.cpu)
@@ -82,27 +85,45 @@ class Jvm:
 
     # a request's way
 
-    def work_in(self, work: Work, grows: bool) -> Work:
-        """`work` as it is done in this JVM. `grows`: every request at work has a thread, made when it is needed."""
-        size = self._spec.allocation_per_request
+    def begin(self) -> Heap | None:
+        """A request is at work from now on and allocates at once: in the heap that this returns, which wants to know
+        (`Heap.enter`). None: it has to wait for room (`make_room`). `end`, once it is done."""
+        if self.grows:
+            self._at_work += 1
+            if self._at_work > self._threads:
+                self._add_thread()
+        heap = self.heap
+        if self._is_collecting or not heap.take(self._allocated_bytes):
+            return None
+        return heap
+
+    def make_room(self, request: Request) -> Activity:
+        """Allocate for a request that found no room. Returns the heap where it did."""
+        has_room = False
+        try:
+            yield from self._allocate(request, self._allocated_bytes)
+            has_room = True
+        finally:
+            if not has_room and self.grows:
+                self._at_work -= 1
+        return self.heap
+
+    def end(self) -> None:
+        """A request that was at work is done, and has left the heap."""
+        if self.grows:
+            self._at_work -= 1
+
+    def work_in(self, work: Work) -> Work:
+        """`work` as it is done in this JVM."""
 
         def done_here(request: Request, *more: Any) -> Activity:
-            if grows:
-                self._at_work += 1
-                if self._at_work > self._threads:
-                    self._add_thread()
+            heap: Heap = self.begin() or (yield from self.make_room(request))
+            epoch = heap.enter()
             try:
-                if self._is_collecting or not self.heap.take(size):
-                    yield from self._allocate(request, size)
-                heap = self.heap
-                epoch = heap.enter()
-                try:
-                    yield from work(request, *more)
-                finally:
-                    heap.leave(epoch)
+                yield from work(request, *more)
             finally:
-                if grows:
-                    self._at_work -= 1
+                heap.leave(epoch)
+                self.end()
 
         return done_here
 
@@ -227,18 +248,25 @@ class Jvm:
 class JavaRoute:
     """A way through a process in a JVM: what goes this way allocates there first."""
 
-    __slots__ = ("_jvm", "_work")
+    __slots__ = ("_jvm", "_route")
 
     def __init__(self, jvm: Jvm, route: Any) -> None:
         self._jvm = jvm
-        self._work = jvm.work_in(route.handle, grows=False)
+        self._route = route
 
     def handle(self, request: Request, visit: Visit) -> Activity:
-        host = self._jvm.host
+        jvm = self._jvm
+        host = jvm.host
         if not host.is_up:
             raise ConnectionRefused(host.path)
         light = host.enter()
         try:
-            yield from self._work(request, visit)
+            heap: Heap = jvm.begin() or (yield from jvm.make_room(request))
+            epoch = heap.enter()
+            try:
+                yield from self._route.handle(request, visit)
+            finally:
+                heap.leave(epoch)
+                jvm.end()
         finally:
             host.leave(light)

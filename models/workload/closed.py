@@ -10,9 +10,9 @@ from models.spec import Context
 from models.workload.base import Send
 from models.workload.shapes import segments_of
 from models.workload.spec import WorkloadSpec
-from sim.arrivals import SessionRule
 from sim.curves import scaled, surged, whole_steps
-from sim.environment import Activity, Environment
+from sim.environment import Activity
+from sim.sessions import SessionRule
 from sim.streams import Choices, closed_identity
 
 LEAST_TURN_S = 0.0001
@@ -26,7 +26,7 @@ class ClosedUsers:
     def __init__(self, context: Context, spec: WorkloadSpec, choose: Choices, send: Send, steps_wanted: bool) -> None:
         users = spec.users
         assert users is not None
-        self._env: Environment = context.env
+        self._env = context.env
         self._send = send
         self._choose = choose
         self._users_per_ip = spec.users_per_ip
@@ -55,12 +55,16 @@ class ClosedUsers:
         self._env.start(self._ask(user, closed_identity(user, ordinal)), pause_s)
 
     def _ask(self, user: int, identity: int) -> Activity:
+        yield from self._send(self._request(user, identity))
+
+    def _request(self, user: int, identity: int) -> Request:
+        """The request that a user makes now."""
         endpoint = self._choose.at(identity)
         request = Request(self._arrivals, identity, endpoint, user, user // self._users_per_ip, self._env.now)
         if self._steps_wanted:
             request.steps_s = {}
         self._arrivals += 1
-        yield from self._send(request)
+        return request
 
 
 class ChangingUsers(ClosedUsers):
@@ -104,6 +108,6 @@ class ChangingUsers(ClosedUsers):
 
     def _ask(self, user: int, identity: int) -> Activity:
         if user < self._present:
-            yield from super()._ask(user, identity)
+            yield from self._send(self._request(user, identity))
         else:
             self._is_away[user] = True

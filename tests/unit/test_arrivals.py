@@ -6,10 +6,11 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from sim.arrivals import Constant, Modulated, Poisson, Profile, Renewal, SessionRule, Trace
+from sim.arrivals import Constant, Modulated, Poisson, Profile, Renewal, Trace
 from sim.distributions import Constant as Fixed
 from sim.distributions import Erlang, Exponential
 from sim.quantities import parse_rate
+from sim.sessions import SessionRule
 from sim.streams import Streams, closed_identity
 
 STEP_S = 2.0**-30
