@@ -32,7 +32,7 @@ from experiments.scoring.observed import observe
 
 HERE = Path(__file__).parent
 SYSTEMS = ("cpu", "pool", "shared")
-SEEDS = tuple(range(301, 311))
+SEEDS = tuple(range(501, 511))
 MEAN_WITHIN, P95_WITHIN = 0.05, 0.10
 AS_ACCESS_LOG = ("cpu", "pool")
 FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time'
