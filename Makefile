@@ -29,7 +29,7 @@ check: $(INSTALLED) ## linters, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-compile: $(INSTALLED) ## compile the hot modules: several times as fast, same results (needs a C compiler; ARGS=--remove: undo)
+compile: $(INSTALLED) ## compile the hot modules: up to three times as fast, same results (needs a C compiler; ARGS=--remove: undo)
 	@$(BIN)/python -m experiments.compilation $(ARGS)
 
 test-compiled: compile ## the tests of what is compiled, compiled

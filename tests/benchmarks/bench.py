@@ -170,12 +170,12 @@ def row(model: str, way: Way, seen: dict[str, list[dict[str, Any]]]) -> dict[str
 def show(model: str, rows: list[dict[str, Any]]) -> list[str]:
     """The table of a model, as lines."""
     shipped = model in SHIPPED
-    head = f"{'':27} {'requests/s':>10} {'x plain':>8} {'scenario/this':>13} {'events/req.':>11} {'peak MiB':>8}"
+    head = f"{'':31} {'requests/s':>10} {'x plain':>8} {'scenario/this':>13} {'events/req.':>11} {'peak MiB':>8}"
     title = f"{TITLES[model]} ({rows[0]['requests']:,} requests a run)"
     lines = ["", title, head + ("  mean wait, ms" if model == "mm2" else "")]
     for entry in rows:
         text = (
-            f"{entry['label']:27} {entry['requests_per_s']:10,.0f} {number(entry['times_plain'], 2):>8} "
+            f"{entry['label']:31} {entry['requests_per_s']:10,.0f} {number(entry['times_plain'], 2):>8} "
             f"{number(entry['scenario_is'], 2):>13} {number(entry['events_per_request'], 2):>11} "
             f"{entry['peak_mib']:8.0f}"
         )
