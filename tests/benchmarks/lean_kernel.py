@@ -5,6 +5,9 @@ Same draws, same figures as plain_simpy.py, and every station keeps its exact ac
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 from draws import (
     BUCKET_CAPACITY,
     BUCKET_TOKENS_PER_S,
@@ -40,10 +43,15 @@ class TokenBucket:
         return True
 
 
-class Replica:
+Build = Callable[[Environment, Draws], Figures]
+"""Sets a model up, as `build` does."""
+Cpu = TypeVar("Cpu")
+
+
+class Replica(Generic[Cpu]):
     __slots__ = ("connections", "cpu")
 
-    def __init__(self, cpu: Permits) -> None:
+    def __init__(self, cpu: Cpu) -> None:
         self.cpu = cpu
         self.connections = 0
 
@@ -94,14 +102,14 @@ def build(env: Environment, draws: Draws) -> Figures:
     return figures
 
 
-def run(draws: Draws) -> Figures:
+def run(draws: Draws, build: Build = build) -> Figures:
     env = Environment()
     figures = build(env, draws)
     env.run()
     return figures
 
 
-def count_events(draws: Draws) -> int:
+def count_events(draws: Draws, build: Build = build) -> int:
     """How many entries of the schedule a run processes, stale ones included."""
     env = Environment()
     build(env, draws)

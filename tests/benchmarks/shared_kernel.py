@@ -7,23 +7,15 @@ that all their threads share. Nothing else is on: what this costs, no scenario w
 from __future__ import annotations
 
 from draws import BULKHEAD, CORES, POOL, REPLICAS, Draws, Figures
-from lean_kernel import TokenBucket
+from lean_kernel import Replica, TokenBucket
 
 from sim.environment import Activity, Environment
 from sim.probe import NullProbe
-from sim.processor import Container, Processor, Quota
+from sim.processor import Processor, Quota
 from sim.resources import Permits
 
 PERIOD_S = 0.1
 WEIGHT = 1024.0
-
-
-class Replica:
-    __slots__ = ("connections", "cpu")
-
-    def __init__(self, cpu: Container) -> None:
-        self.cpu = cpu
-        self.connections = 0
 
 
 def build(env: Environment, draws: Draws) -> Figures:
@@ -67,21 +59,3 @@ def build(env: Environment, draws: Draws) -> Figures:
 
     env.start(arrivals())
     return figures
-
-
-def run(draws: Draws) -> Figures:
-    env = Environment()
-    figures = build(env, draws)
-    env.run()
-    return figures
-
-
-def count_events(draws: Draws) -> int:
-    """How many entries of the schedule a run processes, stale ones included."""
-    env = Environment()
-    build(env, draws)
-    events = 0
-    while env.agenda:
-        env.step()
-        events += 1
-    return events

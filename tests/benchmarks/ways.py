@@ -65,23 +65,26 @@ def kernel(model: str, requests: int, seed: int) -> dict[str, Any]:
         drawn = mm2.draw(requests, seed)
         (waited_s, events), cpu_s, before = timed(lambda: mm2.lean(drawn))
         return taken(requests, cpu_s, before, events / requests, mean(waited_s))
-    import draws
     import lean_kernel
 
-    brought, few = draws.draw(requests, seed), draws.draw(5000, seed)
-    events = lean_kernel.count_events(few) / 5000  # first, so that what Python does once for a function is not timed
-    figures, cpu_s, before = timed(lambda: lean_kernel.run(brought))
-    return taken(requests, cpu_s, before, events, mean(figures.latencies_s))
+    return of_kernel(lean_kernel.build, requests, seed)
 
 
 def shared(model: str, requests: int, seed: int) -> dict[str, Any]:
     assert model == "reference"
-    import draws
     import shared_kernel
 
+    return of_kernel(shared_kernel.build, requests, seed)
+
+
+def of_kernel(build: Callable[..., Any], requests: int, seed: int) -> dict[str, Any]:
+    """The reference model as `build` sets it up on the kernel."""
+    import draws
+    import lean_kernel
+
     brought, few = draws.draw(requests, seed), draws.draw(5000, seed)
-    events = shared_kernel.count_events(few) / 5000
-    figures, cpu_s, before = timed(lambda: shared_kernel.run(brought))
+    events = lean_kernel.count_events(few, build) / 5000  # first: what Python does once for a function is not timed
+    figures, cpu_s, before = timed(lambda: lean_kernel.run(brought, build))
     return taken(requests, cpu_s, before, events, mean(figures.latencies_s))
 
 
