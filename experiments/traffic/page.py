@@ -67,7 +67,8 @@ def page(document: Document) -> str:
     return "\n".join(lines)
 
 
-CONFIG: Final = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+CONFIG: Final = {"displayModeBar": False, "responsive": True}
+"""Without buttons, which would lie on the plot: dragging zooms in, a double click goes back."""
 
 
 def as_text(document: Document) -> str:
@@ -171,7 +172,7 @@ def by_week(found: Mapping[str, Any]) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=rows, x=list(range(24)), y=list(WEEKDAYS), colorscale=[[0, "#eff6ff"], [0.5, "#60a5fa"], [1, "#1e3a8a"]],
-            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/UNIT<extra></extra>".replace("UNIT", unit), 
+            xgap=1, ygap=1, hovertemplate="%{y} %{x}:00<br>%{z:.4g}/UNIT<extra></extra>".replace("UNIT", unit),
             zmin=0, zmax=max(value or 0.0 for value in week),
             colorbar={"title": {"text": f"/{unit}"}, "thickness": 12, "outlinewidth": 0},
         )
