@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import socket
 import struct
@@ -144,10 +145,18 @@ def read_exactly(link: socket.socket, number: int) -> bytes:
     return data
 
 
-def ask(link: socket.socket, query: str) -> list[str] | str:
+def ask(link: socket.socket, statement: str) -> list[str] | str:
     """Values of the first column, or the SQLSTATE of the error (simple query protocol)."""
-    body = query.encode() + b"\0"
-    link.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
+    link.sendall(query(statement))
+    return answer_of(link)
+
+
+def query(statement: str) -> bytes:
+    body = statement.encode() + b"\0"
+    return b"Q" + struct.pack("!i", len(body) + 4) + body
+
+
+def answer_of(link: socket.socket) -> list[str] | str:
     rows: list[str] = []
     state = ""
     while True:
@@ -164,8 +173,7 @@ def ask(link: socket.socket, query: str) -> list[str] | str:
 def is_cut(link: socket.socket) -> bool:
     """Whether a query on the connection fails."""
     try:
-        query = b"SELECT 1\0"
-        link.sendall(b"Q" + struct.pack("!i", len(query) + 4) + query)
+        link.sendall(query("SELECT 1"))
         while read_message(link)[0] != b"Z":
             """Read on to the end of the answer."""
     except (OSError, EOFError):
@@ -237,7 +245,7 @@ class Model:
 
 def until(attempt: Callable[[], socket.socket | str]) -> socket.socket:
     """Try until it is let in: a server notices a little later that a client has gone."""
-    for _ in range(200):
+    for _ in range(1200):
         answer = attempt()
         if isinstance(answer, socket.socket):
             return answer
@@ -245,9 +253,17 @@ def until(attempt: Callable[[], socket.socket | str]) -> socket.socket:
     raise AssertionError(answer)
 
 
+def wait_until_nobody_is_left(real: RealServer) -> None:
+    """A server notices a little later that a client has gone, and counts it until then."""
+    link = opened(real)
+    until_true(lambda: ask(link, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'") == ["0"])
+    link.close()
+
+
 def test_the_application_gets_what_is_not_reserved(real: RealServer) -> None:
     """Both admit 9 of 12, refuse the tenth, and admit another when one has gone; reserved ones are the superuser's."""
     model = Model()
+    wait_until_nobody_is_left(real)
     real_answers = [real.open("app") for _ in range(MAX_CONNECTIONS)]
     model_answers = [model.open() for _ in range(MAX_CONNECTIONS)]
     links = [link for link in real_answers if isinstance(link, socket.socket)]
@@ -307,17 +323,11 @@ def test_pools_that_do_not_fit(real: RealServer) -> None:
     for name in ("first", "second"):
         pools.append(HikariSpec(database="primary", maximum_pool_size=6).build(model.context.at(name), model.database))
         pools[-1].start_warm()
+    wait_until_nobody_is_left(real)
     links: list[list[socket.socket]] = [[], []]
-    for _ in range(6):
-        links[0].append(until(lambda: real.open("app")))
-    refusals = 0
-    while len(links[1]) < 6 and refusals < 20:
-        answer = real.open("app")
-        if isinstance(answer, socket.socket):
-            links[1].append(answer)
-        else:
-            refusals += 1
-            time.sleep(0.02)
+    for link in links:
+        answers = [real.open("app") for _ in range(6)]
+        link.extend(answer for answer in answers if isinstance(answer, socket.socket))
     assert [pool.total for pool in pools] == [len(pool) for pool in links] == [6, 3]
     for link in [*links[0], *links[1]]:
         link.close()
@@ -382,8 +392,7 @@ def test_reads_are_stale_until_the_write_is_replayed(pair: tuple[RealServer, Rea
     def is_stale() -> bool:
         return ask(reader, "SELECT value FROM rows WHERE id = 1") != ask(writer, "SELECT value FROM rows WHERE id = 1")
 
-    ask(reader, "SELECT pg_wal_replay_pause()")
-    until_true(lambda: ask(reader, "SELECT pg_get_wal_replay_pause_state()") == ["paused"])
+    pause_replay(reader)
     stand.standby.add_lag(1000.0)
     assert ask(writer, SAVE) == [] and send(stand.database, "save") == ["done"]
     assert is_stale()
@@ -398,40 +407,59 @@ def test_reads_are_stale_until_the_write_is_replayed(pair: tuple[RealServer, Rea
 
 
 def test_with_remote_apply_no_read_is_stale(pair: tuple[RealServer, RealServer]) -> None:
-    """Else many are: in the one as in the other."""
+    """A write waits for the standby's replay where it is told to, in the one as in the other."""
     primary, standby = pair
-    writer, reader = opened(primary), opened(standby)
-
-    def stale_of_100() -> int:
-        number = 0
-        for _ in range(100):
-            ask(writer, SAVE)
-            number += ask(reader, "SELECT value FROM rows WHERE id = 1") != ask(
-                writer, "SELECT value FROM rows WHERE id = 1"
-            )
-        return number
-
-    assert stale_of_100() > 0
-    stand, _ = model()
-    pair_of = Client(stand, stand.database), Client(stand, stand.standby)
-    pair_of[0].send(0.0, "save")
-    pair_of[1].send(0.0003, "find")
-    stand.env.run()
-    assert stand.total("databases.standby.replay.stale_reads") == 1
-    ask(writer, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-    ask(writer, "ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
-    ask(writer, "SELECT pg_reload_conf()")
-    until_true(lambda: ask(writer, "SELECT sync_state FROM pg_stat_replication") == ["sync"])
+    writer, reader, watcher = opened(primary), opened(standby), opened(primary)
+    reads = "SELECT value FROM rows WHERE id = 1"
+    ask(watcher, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+    ask(watcher, "ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+    ask(watcher, "SELECT pg_reload_conf()")
+    until_true(lambda: ask(watcher, "SELECT sync_state FROM pg_stat_replication") == ["sync"])
     until_true(lambda: ask(writer, "SHOW synchronous_commit") == ["remote_apply"])
-    assert stale_of_100() == 0
+    pause_replay(reader)
+    # The process that turns waiting on reads the new settings when it comes to it: until then writes return at once.
+    until_true(lambda: not returns_at_once(writer, SAVE, watcher))
+    ask(reader, "SELECT pg_wal_replay_resume()")
+    assert answer_of(writer) == []
+    for _ in range(100):
+        assert ask(writer, SAVE) == [] and ask(reader, reads) == ask(writer, reads)
+
     stand, send = model(synchronous_standby="standby", synchronous_commit="remote_apply")
+    stand.standby.add_lag(5.0)
+    begun = stand.env.now
+    pair_of = Client(stand, stand.database), Client(stand, stand.standby)
+    pair_of[0].send(begun, "save")
+    stand.env.run(until=begun + 60.0)
+    ((done, at),) = pair_of[0].log
+    assert done == "done" and at > begun + 5.0
+    stand.standby.add_lag(-5.0)
     for _ in range(100):
         assert send(stand.database, "save") == send(stand.standby, "find") == ["done"]
     assert stand.total("databases.standby.replay.stale_reads") == 0
-    ask(writer, "ALTER SYSTEM RESET ALL")
-    ask(writer, "SELECT pg_reload_conf()")
-    writer.close()
-    reader.close()
+    ask(watcher, "ALTER SYSTEM RESET ALL")
+    ask(watcher, "SELECT pg_reload_conf()")
+    for link in (writer, reader, watcher):
+        link.close()
+
+
+def pause_replay(standby: socket.socket) -> None:
+    ask(standby, "SELECT pg_wal_replay_pause()")
+    until_true(lambda: ask(standby, "SELECT pg_get_wal_replay_pause_state()") == ["paused"])
+
+
+def returns_at_once(link: socket.socket, statement: str, watcher: socket.socket) -> bool:
+    """Send a statement; whether it is answered. If not, it has been seen to wait for the standby."""
+    link.sendall(query(statement))
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    until_true(lambda: is_readable(link) or ask(watcher, waiting) == ["1"])
+    if not is_readable(link):
+        return False
+    assert answer_of(link) == []
+    return True
+
+
+def is_readable(link: socket.socket) -> bool:
+    return bool(select.select([link], [], [], 0)[0])
 
 
 def test_time_limits_end_what_they_are_for(pair: tuple[RealServer, RealServer]) -> None:
@@ -507,7 +535,7 @@ def test_a_prepared_query_is_planned_anew_five_times(pair: tuple[RealServer, Rea
 
 
 def until_true(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if condition():
             return
         time.sleep(0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -108,7 +109,16 @@ def test_folders_are_checked_without_being_made(tmp_path: Path) -> None:
 
 
 def interrupted_at(instruction: int, work: Callable[[], None]) -> bool:
-    """Run `work` with an interrupt before the given one of its instructions. False where it has fewer."""
+    """Run `work` with an interrupt before the given one of its instructions. False where it has fewer.
+
+    In a thread of its own: an interrupt amid the handling of an exception leaves that exception behind in the thread,
+    and every later one would be told to have come during it.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_interrupted_at, instruction, work).result()
+
+
+def _interrupted_at(instruction: int, work: Callable[[], None]) -> bool:
     left = instruction
 
     def at_instruction(frame: FrameType, event: str, _: Any) -> Any:
