@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed-$(shell { cat pyproject.toml requirements.lock; 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compiled check compile bench dashboard install lock clean
+.PHONY: help run test test-compiled check compile bench bench-logs dashboard install lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -38,6 +38,9 @@ test-compiled: compile ## the tests of what is compiled, compiled
 
 bench: $(INSTALLED) ## requests a second beside plain SimPy and other simulators (ARGS=--quick: a short one)
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+bench-logs: $(INSTALLED) ## how fast logs are read, beside a bare loop (ARGS="--memory 10000000": and in how much memory)
+	@$(BIN)/python tests/benchmarks/logs.py $(ARGS)
 
 dashboard: $(INSTALLED) ## what-if sliders in the browser
 	@$(BIN)/windtunnel dashboard $(ARGS)

@@ -40,7 +40,9 @@ def _sections(document: Document) -> Iterator[tuple[str, RenderableType]]:
     if document["response_s"]:
         yield "RESPONSE TIMES in ms, all requests", response(document["response_s"])
     if document["upstream"]:
-        yield "BEHIND the server that wrote the log, means in ms", behind(document)
+        went_there = document["upstream"]["count"]
+        title = "BEHIND the server that wrote the log, means in ms" if went_there else "CACHE, share of hits"
+        yield title, behind(document)
     yield "WHO ASKS", who(document["who"])
     if document["sessions"]:
         yield "SESSIONS AND THINK TIMES", sessions(document["sessions"], document["who"])
@@ -204,8 +206,11 @@ def response(found: Mapping[str, Any]) -> RenderableType:
 def behind(document: Document) -> RenderableType:
     """What the servers behind took of the time, the busiest endpoints and all of them."""
     listed = [(each["endpoint"], each["upstream"]) for each in document["endpoints"][:SHOWN_ENDPOINTS]]
-    asked = f"{as_count(document['upstream']['count'])} requests went there; share: of their response times"
-    return Group(upstream_table([*listed, ("all", document["upstream"])]), Text(asked, style="dim"))
+    table = upstream_table([*listed, ("all", document["upstream"])])
+    count = document["upstream"]["count"]
+    if not count:  # rows of a simulation, say, tell hits and nothing else
+        return table
+    return Group(table, Text(f"{as_count(count)} requests went there; share: of their response times", style="dim"))
 
 
 def upstream_table(listed: Sequence[tuple[str, Mapping[str, Any] | None]]) -> RenderableType:

@@ -201,6 +201,17 @@ def test_fields_of_the_log_say_who_asks(tmp_path: Path, windtunnel: Command) -> 
     assert (document["requests"], document["who"]["users"]) == (30, 3)
 
 
+def test_hits_stand_by_themselves_where_the_log_tells_nothing_else_of_what_is_behind(
+    tmp_path: Path, windtunnel: Command
+) -> None:  # fmt: skip
+    log = tmp_path / "log.csv"
+    rows = [f"{second},get-place,200,0.05,{'hit' if second % 4 else 'miss'}" for second in range(40)]
+    log.write_text("\n".join(["t_s,endpoint,status,latency_s,cache", *rows]) + "\n")
+    text = " ".join(windtunnel("traffic", log).out.split())
+    assert "CACHE, share of hits endpoint hits get-place 75" in text
+    assert "went there" not in text and "BEHIND" not in text
+
+
 def test_a_recorded_trace_cannot_be_exported(small: Path, tmp_path: Path, windtunnel: Command) -> None:
     (small.parent / "trace.csv").write_text("t_s\n0\n1\n")
     said = windtunnel("export", "k6", small, "--set", "traffic.open=null", "--set", "traffic.trace={file: trace.csv}")
