@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from sim.environment import Environment, Light
+from sim.environment import Environment
+from sim.environment.scheduled import Light
 from sim.errors import SimulationError
 from sim.probe import Station
 

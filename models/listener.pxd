@@ -1,5 +1,5 @@
 from models.request cimport Request
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 
 
 cdef class Listener:

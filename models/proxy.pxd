@@ -1,6 +1,6 @@
 from models.load_balancer.keepalive cimport Worker
 from models.request cimport Request, Visit
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count
 from sim.resources cimport Permits
 from sim.streams cimport Choices, Draws

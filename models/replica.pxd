@@ -1,4 +1,4 @@
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from models.jvm.heap cimport Heap
 from models.jvm.jvm cimport Jvm
 from sim.resources cimport Permits

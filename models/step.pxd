@@ -1,6 +1,6 @@
 cimport cython
 from models.request cimport Request, Visit
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.streams cimport Draws
 
 

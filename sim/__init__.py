@@ -59,7 +59,7 @@ class _Interpreted:
 
 
 why_interpreted = _why_interpreted()
-if why_interpreted and any(Path(__file__).parent.glob("environment.*.so")):
+if why_interpreted and any(Path(__file__).parent.glob("heap.*.so")):
     sys.meta_path.insert(0, _Interpreted())
 
 

@@ -1,4 +1,5 @@
-from sim.environment cimport Light, Schedule
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light
 
 
 cdef class _Call:

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from sim.environment import Activity, Environment, Light, Timer
+from sim.environment import Activity, Environment, Timer
+from sim.environment.scheduled import Light
 from sim.errors import Failure
 
 T = TypeVar("T")

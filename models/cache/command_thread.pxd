@@ -1,7 +1,8 @@
 cimport cython
 from models.cache.lettuce cimport Client, Wait
 from models.request cimport Request
-from sim.environment cimport Light, Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light, Timer
 from sim.resources cimport Permits
 from models.cache.classes cimport DataClass
 from models.cache.entries cimport Entry

@@ -26,7 +26,8 @@ from models.cache.lettuce import Client, CommandTimedOut, Wait
 from models.outcomes import CacheFull, CacheUnavailable, InstanceDied, Unreachable
 from models.request import Request
 from models.spec import Context
-from sim.environment import ENDED, Activity, Light, Timer
+from sim.environment import ENDED, Activity
+from sim.environment.scheduled import Light, Timer
 from sim.patience import Deadlines
 from sim.resources import Permits
 

@@ -1,5 +1,6 @@
 cimport cython
-from sim.environment cimport Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Timer
 from sim.resources cimport Permits
 from models.cache.keyspace cimport Keyspace
 

@@ -18,7 +18,8 @@ from typing import Final, Protocol
 from models.cache.keyspace import Keyspace
 from models.outcomes import InstanceDied
 from models.spec import Context
-from sim.environment import Activity, Timer
+from sim.environment import Activity
+from sim.environment.scheduled import Timer
 from sim.resources import Permits
 
 PERIOD_S: Final = 0.1

@@ -1,4 +1,5 @@
-from sim.environment cimport Light, Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light, Timer
 
 
 cdef class Wait:

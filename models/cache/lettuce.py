@@ -27,7 +27,8 @@ from typing import Any, Final, Protocol
 
 from models.cache.local import LocalCache
 from models.outcomes import CacheUnavailable, Unreachable
-from sim.environment import Activity, Environment, Light, Timer
+from sim.environment import Activity, Environment
+from sim.environment.scheduled import Light, Timer
 from sim.errors import Failure
 from sim.probe import Station
 from sim.resources import Permits

@@ -1,5 +1,5 @@
 from sim.streams cimport Draws
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from models.request cimport Request
 
 

@@ -1,5 +1,5 @@
 from models.request cimport Request
-from sim.environment cimport Timer
+from sim.environment.scheduled cimport Timer
 from models.connection_pool.connection cimport Connection
 from models.connection_pool.lives cimport Lives
 

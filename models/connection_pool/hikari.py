@@ -14,7 +14,8 @@ from models.connection_pool.validation import TimeIsUp, Validations
 from models.outcomes import ConnectionRefused, DatabaseRefused, InstanceDied, PoolTimeout, SocketTimeout
 from models.request import Request
 from models.spec import Context
-from sim.environment import Activity, Timer
+from sim.environment import Activity
+from sim.environment.scheduled import Timer
 from sim.errors import Failure
 
 TRUSTED_FOR_S = 0.5

@@ -1,4 +1,5 @@
-from sim.environment cimport Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Timer
 from sim.probe cimport Count, Level
 from sim.resources cimport Leases
 from models.connection_pool.connection cimport Connection

@@ -9,7 +9,8 @@ from models.connection_pool.adder import Adder
 from models.connection_pool.connection import Connection, Database
 from models.connection_pool.settings import Settings
 from models.spec import Context
-from sim.environment import Environment, Timer
+from sim.environment import Environment
+from sim.environment.scheduled import Timer
 from sim.probe import Station
 from sim.resources import Leases
 

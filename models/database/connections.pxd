@@ -1,4 +1,4 @@
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 
 
 cdef class Connections:

@@ -2,7 +2,7 @@ from sim.streams cimport Draws
 from models.event_loops cimport Loop, Loops
 from models.host cimport Host
 from models.request cimport Request, Visit
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 
 
 cdef class Gateway:

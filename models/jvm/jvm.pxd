@@ -2,7 +2,8 @@ cimport cython
 from models.jvm.heap cimport Heap
 from models.jvm.stoppable cimport StoppableCpu
 from models.request cimport Request, Visit
-from sim.environment cimport Light, Schedule
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light
 from sim.probe cimport Level, Tally
 
 

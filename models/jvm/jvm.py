@@ -14,7 +14,8 @@ from models.outcomes import ConnectionRefused, Failed, InstanceDied
 from models.request import Request, Visit
 from models.spec import Context
 from sim.bins import BINS, bin_of
-from sim.environment import Activity, Environment, Light
+from sim.environment import Activity, Environment
+from sim.environment.scheduled import Light
 
 Work = Callable[..., Activity]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from sim.environment import Environment, Light
+from sim.environment import Environment
+from sim.environment.scheduled import Light
 
 
 class Cpu(Protocol):

@@ -1,7 +1,7 @@
 from models.load_balancer.keepalive cimport IdleLinks, Link, Worker
 from models.load_balancer.peers cimport PeerSet
 from models.request cimport Request, Visit
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count
 from sim.streams cimport Draws
 

@@ -1,7 +1,8 @@
 cimport cython
 from models.host cimport Host
 from models.machine.machine cimport Machine
-from sim.environment cimport Light, Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light, Timer
 from sim.probe cimport Count, Level
 
 

@@ -12,7 +12,8 @@ from models.machine.restart import RestartRule
 from models.machine.spec import ContainerSpec, MachineSpec
 from models.outcomes import InstanceDied
 from models.spec import Context
-from sim.environment import Activity, Light, Timer
+from sim.environment import Activity
+from sim.environment.scheduled import Light, Timer
 from sim.errors import Failure
 from sim.probe import Count
 from sim.processor import Processor, Quota

@@ -1,5 +1,5 @@
 cimport cython
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count, Level
 
 

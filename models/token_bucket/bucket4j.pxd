@@ -1,4 +1,4 @@
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count
 from models.limit_keys cimport RecentBuckets
 from models.request cimport Request

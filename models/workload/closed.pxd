@@ -1,6 +1,6 @@
 cimport cython
 from models.request cimport Request
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.sessions cimport SessionRule
 from sim.streams cimport Choices, closed_identity
 

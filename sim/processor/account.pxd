@@ -1,5 +1,5 @@
 cimport cython
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from sim.processor.burst cimport Burst, VirtualTime
 
 cdef double GRAIN, LEAST_S

@@ -1,5 +1,6 @@
 cimport cython
-from sim.environment cimport Light, Schedule
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light
 
 
 cdef class VirtualTime:

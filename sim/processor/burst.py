@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from sim.environment import Environment, Light
+from sim.environment import Environment
+from sim.environment.scheduled import Light
 
 LEAST_S = 1e-9
 """A demand of at most this is met at once, and what is due within this has happened..."""

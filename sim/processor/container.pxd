@@ -1,5 +1,6 @@
 cimport cython
-from sim.environment cimport Light, Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Light, Timer
 from sim.heap cimport heappop, heappush
 from sim.processor.account cimport Account
 from sim.processor.burst cimport Burst, tell

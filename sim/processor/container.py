@@ -6,7 +6,8 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from sim.environment import Environment, Light, Timer
+from sim.environment import Environment
+from sim.environment.scheduled import Light, Timer
 from sim.errors import SimulationError
 from sim.heap import heappop, heappush
 from sim.processor.account import Account

@@ -1,5 +1,6 @@
 cimport cython
-from sim.environment cimport Schedule, Timer
+from sim.environment.schedule cimport Schedule
+from sim.environment.scheduled cimport Timer
 from sim.heap cimport heappop, heappush
 from sim.processor.burst cimport Burst, VirtualTime, tell
 from sim.processor.container cimport Container

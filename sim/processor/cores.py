@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from sim.environment import Environment, Timer
+from sim.environment import Environment
+from sim.environment.scheduled import Timer
 from sim.heap import heappop, heappush
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime, tell
 from sim.processor.container import Container

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from sim.environment import Environment, Timer
+from sim.environment import Environment
+from sim.environment.scheduled import Timer
 from sim.errors import SimulationError
 from sim.probe import Count, Level, Meter, Source, Station, Tally
 from sim.recorder.figures import RequestFigures, RequestTotals

@@ -45,7 +45,7 @@ def test_every_pxd_stands_beside_its_module(project: Path) -> None:
 def kernel(tmp_path: Path, project: Path) -> Path:
     """A copy of the kernel that somebody seems to have compiled."""
     shutil.copytree(project / "sim", tmp_path / "sim", ignore=shutil.ignore_patterns("*.so", "compiled.json"))
-    (tmp_path / "sim" / "environment.not-a-library.so").write_bytes(b"")
+    (tmp_path / "sim" / "heap.not-a-library.so").write_bytes(b"")
     modules = {"sim/heap.py": sim.digest_of(tmp_path / "sim" / "heap.py")}
     manifest = {"interpreter": sys.implementation.cache_tag, "modules": modules}
     (tmp_path / "sim" / "compiled.json").write_text(json.dumps(manifest))
@@ -90,8 +90,8 @@ def test_a_broken_manifest_is_none(kernel: Path, content: str) -> None:
 
 def test_the_sources_are_loaded_where_the_libraries_are_not_wanted(kernel: Path) -> None:
     """The library in the copy is none: to load it would fail."""
-    code = "import sim.environment; print(sim.environment.__file__)"
-    assert python(code, cwd=kernel, WINDTUNNEL_PURE="1").strip() == str(kernel / "sim" / "environment.py")
+    code = "import sim.heap; print(sim.heap.__file__)"
+    assert python(code, cwd=kernel, WINDTUNNEL_PURE="1").strip() == str(kernel / "sim" / "heap.py")
 
 
 @pytest.mark.skipif(not sim.compiled(), reason=f"nothing to compare: {sim.why_interpreted}")

@@ -1,4 +1,4 @@
-"""sim/environment.py: light processes do, step for step, what stock SimPy processes do, whatever the interleaving."""
+"""sim/environment: light processes do, step for step, what stock SimPy processes do, whatever the interleaving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sim/environment.py: stock SimPy programs run as on SimPy's own environment; light processes and timers are exact."""
+"""sim/environment: stock SimPy programs run as on SimPy's own environment; light processes and timers are exact."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 from models.request cimport Request, Visit
-from sim.environment cimport Schedule
+from sim.environment.schedule cimport Schedule
 from models.step cimport Step
 
 

@@ -1,41 +1,11 @@
 cimport cython
+from sim.environment.scheduled cimport Light, Scheduled, Thrown, Timer
 from sim.heap cimport Agenda
 
 cdef bint INTERPRETED
-cdef long long _LATER
-
-
-cdef class Scheduled:
-    cdef public long long ticket
-
-
-cdef class Light(Scheduled):
-    cdef public Schedule env
-    cdef public object generator
-    cdef public object on_end
-    cdef public object value
-    cdef public object waiting
-
-
-cdef class _Unbegun:
-    pass
-
-
-cdef class _Thrown:
-    cdef public object error
-
-
-cdef class _EventWait:
-    cdef public Light light
-
-
-cdef class Timer(Scheduled):
-    cdef public Schedule env
-    cdef public object callback
-    cdef public double when
-    cpdef arm(self, double when)
-    cpdef disarm(self)
-    cpdef fire(self)
+cdef double inf
+cdef long long ENDED, LATER
+cdef object _RETURNED
 
 
 cpdef _withdraw(Light light)
