@@ -1,8 +1,9 @@
 """How many requests a second, beside plain SimPy and beside other simulators: `make bench`.
 
     plain SimPy    a process a request, simpy.Resource, timeout everywhere (plain_simpy.py; frozen)
+      cores shared the same, its cores shared under quotas as the scenario's are (plain_shared.py)
     kernel         sim/ alone (lean_kernel.py): the same draws and the same latencies, to the last bit
-    shared cores   the same, its cores shared under quotas as the scenario's are (shared_kernel.py)
+      cores shared the same, its cores shared (shared_kernel.py)
     scenario       YAML through models.assembly with everything on: validated, recorded, audited, cores shared
     peers          other simulators from their registry, in an environment of their own (peers.py)
 
@@ -30,7 +31,10 @@ import compiled_copy
 import draws
 import lean_kernel
 import mm2
+import numpy as np
+import plain_shared
 import plain_simpy
+import shared_kernel
 from compiled_copy import Compiled
 from peers import LEFT_OUT
 from peers_environment import Peers, prepare
@@ -38,6 +42,7 @@ from peers_environment import Peers, prepare
 HERE = Path(__file__).resolve().parent
 MEASURED = HERE / "measured"
 SHARED = "kernel, cores shared"
+PLAIN_SHARED = "plain SimPy, cores shared"
 SHIPPED = ("maltan/early", "maltan/growth")
 TITLES = {
     "reference": "Reference model",
@@ -60,12 +65,16 @@ class Way(NamedTuple):
 
 
 def check_same_figures(requests: int) -> tuple[float, float, float]:
-    """Both hand-written ways must be the same model before their speeds say anything."""
+    """The hand-written ways must be the same model before their speeds say anything. Where cores are shared, floats are
+    added up in other orders: as good as the same."""
     brought = draws.draw(requests)
     plain, lean = plain_simpy.run(brought), lean_kernel.run(brought)
     assert plain.percentiles_s() == lean.percentiles_s()
     assert plain.latencies_s == lean.latencies_s
     assert (plain.per_second, plain.refused) == (lean.per_second, lean.refused)
+    plain_fair, lean_fair = plain_shared.run(brought), lean_kernel.run(brought, shared_kernel.build)
+    assert np.allclose(plain_fair.latencies_s, lean_fair.latencies_s, rtol=0.0, atol=1e-9)
+    assert (plain_fair.per_second, plain_fair.refused) == (lean_fair.per_second, lean_fair.refused)
     return plain.percentiles_s()
 
 
@@ -98,6 +107,7 @@ def ways_of(model: str, peers: Peers | None, compiled: Compiled) -> list[Way]:
         Way("kernel", "kernel", here, None, "plain SimPy"),
     ]
     if model == "reference":
+        ways.insert(1, Way(PLAIN_SHARED, "plain_shared", here, None, "plain SimPy"))
         ways.append(Way(SHARED, "shared", here, None, "plain SimPy"))
     if built:
         ways.append(Way("kernel, compiled", "kernel", here, compiled, "plain SimPy"))
@@ -147,7 +157,7 @@ def row(model: str, way: Way, seen: dict[str, list[dict[str, Any]]]) -> dict[str
     requests = [run["requests"] for run in runs]
     return {
         "label": way.label,
-        "version": runs[-1].get("version", runs[-1]["simpy"] if way.name == "plain" else ""),
+        "version": runs[-1].get("version", runs[-1]["simpy"] if way.name.startswith("plain") else ""),
         "python": runs[-1]["python"],
         "requests_per_s": median(speeds),
         "times_plain": against(base),

@@ -73,7 +73,9 @@ def speed_section(speed: dict[str, Any]) -> list[str]:
             lines += [
                 "Hand-written ways serve cores first come first served but for *cores shared*, which has containers "
                 "with CPU quotas in periods, as the scenario has: that alone costs what stands there, before anything "
-                "is drawn, recorded or audited, and before any component is more than a counter.", "",
+                "is drawn, recorded or audited, and before any component is more than a counter. *plain SimPy, cores "
+                "shared* is the same model written there as anyone would, one process that shares the cores out: what "
+                "is aimed at stays stated against plain SimPy first come first served, which does less.", "",
             ]  # fmt: skip
     lines += [f"{name} was skipped: {reason}" for name, reason in speed["skipped"].items()]
     return lines

@@ -1,8 +1,8 @@
 """One timed run in a process of its own: `python ways.py WAY MODEL REQUESTS SEED` prints what it took, as JSON.
 
-WAY is plain, kernel, shared (the kernel with shared cores), scenario or a peer; MODEL is mm2, reference, or a shipped
-scenario. Time is CPU time of the run alone: imports, drawing (of the hand-written ways) and reading the scenario are
-not in it, building is.
+WAY is plain, plain_shared (with shared cores), kernel, shared (the kernel with them), scenario or a peer; MODEL is mm2,
+reference, or a shipped scenario. Time is CPU time of the run alone: imports, drawing (of the hand-written ways) and
+reading the scenario are not in it, building is.
 """
 
 from __future__ import annotations
@@ -48,12 +48,25 @@ def plain(model: str, requests: int, seed: int) -> dict[str, Any]:
         mm2.plain(mm2.Drawn(drawn.gap_s[:2000], drawn.service_s[:2000]), env)
         events = next(env._eid) / 2000
         return taken(requests, cpu_s, before, events, sum(waited_s) / requests)
-    import draws
     import plain_simpy
 
+    return of_plain(plain_simpy, requests, seed)
+
+
+def plain_shared(model: str, requests: int, seed: int) -> dict[str, Any]:
+    assert model == "reference"
+    import plain_shared
+
+    return of_plain(plain_shared, requests, seed)
+
+
+def of_plain(written: Any, requests: int, seed: int) -> dict[str, Any]:
+    """The reference model as a module writes it in plain SimPy."""
+    import draws
+
     brought, few = draws.draw(requests, seed), draws.draw(5000, seed)
-    events = plain_simpy.count_events(few) / 5000  # first, so that what Python does once for a function is not timed
-    figures, cpu_s, before = timed(lambda: plain_simpy.run(brought))
+    events = written.count_events(few) / 5000  # first, so that what Python does once for a function is not timed
+    figures, cpu_s, before = timed(lambda: written.run(brought))
     return taken(requests, cpu_s, before, events, mean(figures.latencies_s))
 
 
@@ -142,7 +155,7 @@ def taken(requests: int, cpu_s: float, before_mib: float, events: float | None, 
     }
 
 
-OURS = {"plain": plain, "kernel": kernel, "shared": shared, "scenario": scenario}
+OURS = {"plain": plain, "plain_shared": plain_shared, "kernel": kernel, "shared": shared, "scenario": scenario}
 
 
 def main() -> None:

@@ -1051,19 +1051,25 @@ def test_the_reference_model_needs_a_third_of_the_events_for_the_same_figures(
     monkeypatch.syspath_prepend(str(project / "tests" / "benchmarks"))
     import draws
     import lean_kernel
+    import plain_shared
     import plain_simpy
+    import shared_kernel
 
     try:
         drawn = draws.draw(3000)
         plain, lean = plain_simpy.run(drawn), lean_kernel.run(drawn)
         mixed = plain_simpy.run(drawn, Environment())
-        events = [module.count_events(drawn) / 3000 for module in (plain_simpy, lean_kernel)]
+        fair, shared = plain_shared.run(drawn), lean_kernel.run(drawn, shared_kernel.build)
+        events = [module.count_events(drawn) / 3000 for module in (plain_simpy, lean_kernel, plain_shared)]
     finally:
-        for name in ("draws", "lean_kernel", "plain_simpy"):
+        for name in ("draws", "lean_kernel", "plain_shared", "plain_simpy", "shared_kernel"):
             sys.modules.pop(name, None)
     assert plain.latencies_s == lean.latencies_s == mixed.latencies_s
     assert plain.per_second == lean.per_second
     assert plain.refused == lean.refused == mixed.refused
-    assert [round(count, 1) for count in events] == [12.6, 4.2]
+    assert [round(count, 1) for count in events] == [12.6, 4.2, 14.5]
+    assert fair.latencies_s == pytest.approx(shared.latencies_s, abs=1e-9)
+    assert (fair.per_second, fair.refused) == (shared.per_second, shared.refused)
+    assert fair.percentiles_s() == pytest.approx(shared.percentiles_s(), rel=1e-9)
     p50, p95, p99 = plain.percentiles_s()
     assert all(low < high for low, high in pairwise((0.002, p50, p95, p99, 1.0)))
