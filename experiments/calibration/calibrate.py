@@ -271,6 +271,11 @@ def _notes(bench: Bench) -> list[str]:
             f"One level of load only ({levels[0].rate_per_s:.3g} requests/s throughout): how response times grow with "
             "load is the scenario's, not the log's. Log quiet and busy hours."
         )
+    if not bench.figures.tells_under_way:
+        notes.append(
+            "Stamps are too coarse to tell what was under way when a request came, which tells CPU from waiting. Log "
+            "milliseconds as well: nginx has them in $msec."
+        )
     for number, modes in sorted(bench.modes.items()):
         notes.append(
             f"{bench.observed.routes[number]}: the log has no cache column; hits are told from misses by two modes, "

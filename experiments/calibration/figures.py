@@ -1,8 +1,8 @@
 """The figures that simulation and log are compared by, and how exactly the log tells them.
 
 Models   Requests are sorted into cells: endpoint, cache hit or miss where the log tells, level of load. Of each cell
-         the logarithms of the mean and of twelve quantiles are figures; of each endpoint with a cache the log odds of a
-         hit.
+         the logarithms of the mean and of twelve quantiles are figures, and how times grow with what else is under way
+         where stamps are fine enough (crowding.py); of each endpoint with a cache the log odds of a hit.
          How exactly the log tells them, and which of them go together, comes from resampling stretches of it (a block
          bootstrap). All figures of a level go together: what shares a processor is slow at the same time. There are
          many more stretches than figures, for errors that are estimated from few look smaller than they are; each
@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from experiments.calibration.crowding import growth, kinds_of, resampled_growth, told_apart, under_way
 from experiments.replay import uniform
 from experiments.scoring.errors import blocks_of
 from experiments.scoring.observed import Floats, Integers, Observed
@@ -69,6 +70,12 @@ class Cell:
     """1 hit, 0 miss, -1 both."""
     level: int
     quantiles: tuple[float, ...]
+    kinds: tuple[int, ...]
+    """What under way its times are regressed on."""
+
+    @property
+    def count(self) -> int:
+        return 1 + len(self.quantiles) + len(self.kinds)
 
 
 @dataclass(frozen=True)
@@ -97,13 +104,15 @@ class Figures:
         self._dither = uniform(np.arange(len(observed)), "dither") - 0.5
         timed = self._rows & observed.is_good & np.isfinite(observed.response_s)
         self._seen = self._dithered(observed.response_s)
+        self._kinds = kinds_of(observed)
+        self.tells_under_way = bool((self._kinds >= 0).any())
         self.cells = self._cells(timed, cached)
         self.odds = [
             Odds(route, level) for route in sorted(cached) for level in range(len(self.levels))
             if int((timed & (observed.route == route) & (at_level == level) & (observed.cache >= 0)).sum()) >= LEAST
         ]  # fmt: skip
         self.cells.sort(key=lambda cell: cell.level)
-        self.count = sum(1 + len(cell.quantiles) for cell in self.cells) + len(self.odds)
+        self.count = sum(cell.count for cell in self.cells) + len(self.odds)
         self.observed, covariances = self._observe(timed, self._seen, observed.cache)
         self.roots = [_root(each) for each in covariances]
         """Of figures that go together, the matrices that make their errors independent and 1."""
@@ -114,13 +123,15 @@ class Figures:
 
     def _cells(self, timed: npt.NDArray[np.bool_], cached: frozenset[int]) -> list[Cell]:
         seen = self._observed
+        others = under_way(seen.t_s, self._seen, self._kinds)
         cells = []
         for route in range(len(seen.routes)):
             for level in range(len(self.levels)):
                 for cache in (1, 0) if route in cached else (-1,):
                     here = timed & self._here(route, cache, level, seen.cache)
                     if int(here.sum()) >= LEAST:
-                        cells.append(Cell(route, cache, level, self._quantiles(self._seen[here])))
+                        kinds = told_apart(others[here])
+                        cells.append(Cell(route, cache, level, self._quantiles(self._seen[here]), kinds))
         return cells
 
     def _here(self, route: int, cache: int, level: int, caches: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
@@ -140,17 +151,21 @@ class Figures:
         """The figures of a log or of a simulation of all of it, and the covariances of those that go together."""
         values: list[float] = []
         covariances: list[Floats] = []
+        others = under_way(self._observed.t_s, took_s, self._kinds)
         for _, level in groupby(self.cells, lambda cell: cell.level):
             cells = list(level)
             samples = []
             chance = np.random.Generator(np.random.Philox(key=[len(took_s), 1 + cells[0].level]))
             stretches = np.unique(self._part[timed & (self._at_level == cells[0].level)])
-            weights = chance.multinomial(len(stretches), np.full(len(stretches), 1 / len(stretches)), RESAMPLES)
+            counts = chance.multinomial(len(stretches), np.full(len(stretches), 1 / len(stretches)), RESAMPLES)
+            weights = counts.astype(np.float64)
             for cell in cells:
                 here = timed & self._here(cell.route, cell.cache, cell.level, cache)
-                values += _figures(took_s[here], cell.quantiles)
+                values += _figures(took_s[here], others[here], cell)
                 stretch = np.searchsorted(stretches, self._part[here])
-                samples.append(_resampled(took_s[here], stretch, weights.astype(np.float64), cell.quantiles))
+                samples.append(_resampled(took_s[here], stretch, weights, cell.quantiles))
+                if cell.kinds:
+                    samples.append(resampled_growth(took_s[here], others[here][:, cell.kinds], stretch, weights))
             covariances.append(np.atleast_2d(np.cov(np.concatenate(samples, axis=1), rowvar=False)))
         for odds in self.odds:
             here = timed & self._here(odds.route, -1, odds.level, cache) & (cache >= 0)
@@ -191,11 +206,12 @@ class Figures:
         latency_s = self._as_seen(run.latency_s, first)
         good = self._rows[these] & run.is_good
         route, level = self._observed.route[these], self._at_level[these]
+        others = under_way(self._observed.t_s[these], latency_s, self._kinds[these])
         values: list[float] = []
         for cell in self.cells:
             here = good & (route == cell.route) & (level == cell.level)
-            took_s = latency_s[here if cell.cache < 0 else here & (run.cache == cell.cache)]
-            values += _figures(took_s, cell.quantiles) if len(took_s) else [20.0] * (1 + len(cell.quantiles))
+            here = here if cell.cache < 0 else here & (run.cache == cell.cache)
+            values += _figures(latency_s[here], others[here], cell) if here.any() else [20.0] * cell.count
         for odds in self.odds:
             here = good & (route == odds.route) & (level == odds.level) & (run.cache >= 0)
             values.append(_log_odds(run.cache[here]))
@@ -246,12 +262,12 @@ def _places(counts: Floats, bounds: Floats) -> list[int]:
     return [int(place) for place in np.searchsorted(np.sort(counts), bounds)]
 
 
-def _figures(values: Floats, quantiles: tuple[float, ...]) -> list[float]:
+def _figures(values: Floats, others: Floats, cell: Cell) -> list[float]:
     least = 1e-9
     found = [float(np.log(max(float(values.mean()), least)))]
-    if quantiles:
-        found += np.log(np.maximum(np.quantile(values, quantiles), least)).tolist()
-    return found
+    if cell.quantiles:
+        found += np.log(np.maximum(np.quantile(values, cell.quantiles), least)).tolist()
+    return found + growth(values, others[:, cell.kinds])
 
 
 def _parts(observed: Observed) -> int:

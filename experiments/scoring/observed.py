@@ -1,9 +1,10 @@
 """What a log tells of the requests of a scenario: when each came, which route it was for, how long it took.
 
 Models   A path means a route as in a replay. What fits no route is load like everything else, by a hash into the mix,
-         but its response times are compared with nothing. Stamps coarser than a millisecond are spread evenly within
-         their unit by a hash of the line, as in a replay. A path is the key that caches are asked for where the route's
-         template has a placeholder and more than one path was asked for; else keys are drawn.
+         but its response times are compared with nothing. Stamps coarser than a microsecond are spread evenly within
+         their unit by a hash of the line: on a grid, more requests would come at the same instant than do.
+         A path is the key that caches are asked for where the route's template has a placeholder and more than one path
+         was asked for; else keys are drawn.
          Response times are known to their own unit only (nginx: whole milliseconds); the unit is told from the values.
 Units    Seconds.
 Checked  tests/unit/test_observed.py
@@ -32,11 +33,11 @@ LONGEST_S: Final = 3600.0
 """Response times above an hour are no response times."""
 UNITS_S: Final = (1.0, 0.1, 0.01, 0.001)
 """Units that response times may be whole multiples of; finer ones do not matter."""
-COARSE_NS: Final = 1_000_000
+COARSE_NS: Final = 1_000
 HOW_TO_LOG: Final = (
     'In nginx, log with: log_format timed \'$remote_addr - $remote_user [$time_local] "$request" $status '
     '$body_bytes_sent "$http_referer" "$http_user_agent" $request_time $upstream_response_time '
-    "$upstream_connect_time $upstream_cache_status'; access_log /var/log/nginx/access.log timed;"
+    "$upstream_connect_time $upstream_cache_status $msec'; access_log /var/log/nginx/access.log timed;"
 )
 
 
@@ -67,6 +68,8 @@ class Observed:
     """What became of the lines."""
     tries: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     """Servers that were asked, 0 unknown; empty: unknown for all."""
+    stamp_s: float = 1.0
+    """Stamps are at least as exact as this."""
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -105,11 +108,8 @@ def observe(reading: Reading, log: str, router: Router, spec: SystemSpec) -> Obs
                 "has both quiet and busy minutes."
             )
     rows = _joined(batches)
-    t_s = _instants(
-        rows["at_ns"],
-        rows["line"],
-        np.repeat([batch.resolution_ns for batch in batches], [len(batch) for batch in batches]),
-    )
+    resolution_ns = np.repeat([batch.resolution_ns for batch in batches], [len(batch) for batch in batches])
+    t_s = _instants(rows["at_ns"], rows["line"], resolution_ns)
     order = np.argsort(t_s, kind="stable")
     t_s, rows = t_s[order], {name: column[order] for name, column in rows.items()}
     route, key, way = _routes(reading.names, spec, router, rows["target"])
@@ -129,7 +129,7 @@ def observe(reading: Reading, log: str, router: Router, spec: SystemSpec) -> Obs
         route=route, user=_people(rows["user"], rows["ip"]), ip=_people(rows["ip"]),
         key=key, response_s=response_s, upstream_s=rows["upstream_s"], connect_s=rows["connect_s"],
         is_good=(rows["status"] == 0) | ((rows["status"] >= 100) & (rows["status"] < 400)), cache=rows["cache"],
-        tries=rows["tries"],
+        tries=rows["tries"], stamp_s=float(resolution_ns.max()) / 1e9,
         unit_s=unit_of(response_s[is_said]), told=_told(reading, ways, int(is_said.sum())),
     )  # fmt: skip
 

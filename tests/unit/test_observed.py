@@ -78,9 +78,24 @@ def test_a_coarse_clock_does_not_shift_the_mean() -> None:
     assert as_logged(seen, t_s, 0.0) is seen
 
 
+def test_stamps_are_spread_within_their_unit(tmp_path: Path) -> None:
+    """On a grid of milliseconds, requests would come at the same instant that did not."""
+    rows = ["replication,request,t_s,endpoint,status,latency_s"]
+    rows += [f"0,{n},{n // 2 / 1000:.3f},get-item,200,0.01" for n in range(1000)]
+    found = read(tmp_path, "\n".join(rows) + "\n")
+    assert found.stamp_s == 0.001
+    assert (np.diff(found.t_s) > 0).all()
+    within = (found.t_s + 1e-12) % 0.001
+    assert float(within.mean()) == pytest.approx(0.0005, abs=1e-4)
+    run = simulate(under_log(load_scenario(SYSTEM).spec), found.trace(), 1, 0)
+    seen = as_logged(run.latency_s, found.t_s, 0.001)
+    assert float(seen.mean()) == pytest.approx(float(run.latency_s.mean()), rel=0.01)
+
+
 def test_the_simulation_answers_the_logs_own_requests(tmp_path: Path) -> None:
     rows = ["replication,request,t_s,endpoint,status,latency_s"]
-    rows += [f"0,{n},{n * 0.01},{'get-item' if n % 3 else 'list-items'},200,{0.01 + n * 1e-5}" for n in range(300)]
+    names = ["list-items", "get-item", "get-item"] * 100
+    rows += [f"0,{n},{n * 0.01 + 1e-7:.7f},{name},200,{0.01 + n * 1e-5}" for n, name in enumerate(names)]
     found = read(tmp_path, "\n".join(rows) + "\n")
     spec = under_log(load_scenario(SYSTEM).spec)
     run, again = simulate(spec, found.trace(), 1, 0), simulate(spec, found.trace(), 1, 0)
@@ -90,7 +105,7 @@ def test_the_simulation_answers_the_logs_own_requests(tmp_path: Path) -> None:
     part = found.between(100, 200)
     assert len(part) == 100
     assert part.t_s[0] == 0.0
-    assert part.began_ns == 1_000_000_000
+    assert part.began_ns == pytest.approx(1_000_000_000, abs=100)
 
 
 @settings(max_examples=25)

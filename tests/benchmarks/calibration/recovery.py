@@ -1,8 +1,9 @@
 """Does calibration recover what a log was made with? Three systems, ten seeds each, chosen in advance.
 
-A system is simulated at 20 to 40 % utilisation; what it did is written as a log (an access log with whole milliseconds,
-or rows). The same scenario with guessed demands is calibrated by the log alone; then both are simulated at 80 %, under
-the same draws, and the fitted one's response times are compared with the true one's.
+A system is simulated at 20 to 40 % utilisation; what it did is written as a log: an access log with response times in
+milliseconds, stamped in whole seconds (`cpu`) or in milliseconds (`pool`), or rows (`shared`). The same scenario with
+guessed demands is calibrated by the log alone; then both are simulated at 80 %, under the same draws, and the fitted
+one's response times are compared with the true one's.
 
     python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--skip N] [--json FILE]
 """
@@ -34,8 +35,9 @@ HERE = Path(__file__).parent
 SYSTEMS = ("cpu", "pool", "shared")
 SEEDS = tuple(range(501, 511))
 MEAN_WITHIN, P95_WITHIN = 0.05, 0.10
-AS_ACCESS_LOG = ("cpu", "pool")
-FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time'
+STAMPS = {"cpu": "time_local", "pool": "msec"}
+"""What access logs are stamped with."""
+FORMAT = '$remote_addr - $remote_user [${stamp}] "$request" $status $body_bytes_sent $request_time'
 
 
 @dataclass
@@ -82,8 +84,8 @@ class _Kept:
         self.parts.append(columns)
 
 
-def access_log(rows: _Kept) -> str:
-    """The rows as nginx would have written them: stamped at the end, whole seconds, $request_time in milliseconds."""
+def access_log(rows: _Kept, stamp: str) -> str:
+    """The rows as nginx would have written them: stamped at the end, $request_time in milliseconds."""
     lines = []
     for part in rows.parts:
         for t_s, user, latency_s, endpoint in zip(
@@ -92,10 +94,12 @@ def access_log(rows: _Kept) -> str:
             if latency_s != latency_s:
                 continue
             begin_ms, end_ms = int(t_s * 1000), int((t_s + latency_s) * 1000)
-            stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(1_700_000_000 + end_ms // 1000))
+            end_s = 1_700_000_000 + end_ms // 1000
+            seconds = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(end_s))
+            stamped = seconds if stamp == "time_local" else f"{end_s}.{end_ms % 1000:03d}"
             path = f"/api/items/{user}" if endpoint == "get-item" else "/api/items"
             took = (end_ms - begin_ms) / 1000
-            lines.append((end_ms, f'10.0.0.{user % 250} - - [{stamp}] "GET {path} HTTP/1.1" 200 100 {took:.3f}'))
+            lines.append((end_ms, f'10.0.0.{user % 250} - - [{stamped}] "GET {path} HTTP/1.1" 200 100 {took:.3f}'))
     lines.sort(key=lambda line: line[0])
     return "\n".join(line for _, line in lines) + "\n"
 
@@ -103,12 +107,12 @@ def access_log(rows: _Kept) -> str:
 def make_log(system: str, seed: int, folder: Path, settings: tuple[str, ...] = ()) -> tuple[Path, str | None]:
     """The log of a run of the true system, and the format to state."""
     truth = load_scenario(HERE / f"{system}.yaml", settings)
-    if system in AS_ACCESS_LOG:
+    if system in STAMPS:
         kept = _Kept()
         run(truth, seed=seed, replications=1, rows=kept)
         log = folder / f"{system}-{seed}.log"
-        log.write_text(access_log(kept))
-        return log, FORMAT
+        log.write_text(access_log(kept, STAMPS[system]))
+        return log, FORMAT.replace("{stamp}", STAMPS[system])
     log = folder / f"{system}-{seed}.csv"
     with open_rows(log) as rows:
         run(truth, seed=seed, replications=1, rows=rows)
