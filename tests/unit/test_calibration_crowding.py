@@ -9,7 +9,7 @@ import pytest
 
 from experiments.calibration.crowding import growth, kinds_of, resampled_growth, told_apart, under_way
 from experiments.calibration.figures import Figures
-from experiments.scoring.observed import Floats, Observed
+from experiments.scoring.observed import Observed
 
 MANY = 6000
 
@@ -50,11 +50,10 @@ def test_what_is_under_way_is_counted() -> None:
 def test_the_busiest_endpoints_are_kinds_of_their_own() -> None:
     observed = log()
     assert [kinds_of(observed)[observed.route == route].tolist()[0] for route in (0, 1)] == [0, 1]
-    took_s: Floats = np.array([1.0, 2.0, 3.0, 4.0] * (MANY // 4))
-    many = replace(
-        observed, routes=("a", "b", "c", "d"), route=np.arange(MANY) % 4, response_s=1.0 + np.arange(MANY) % 4
+    rising = replace(
+        observed, routes=("a", "b", "c", "d"), route=np.arange(MANY) % 4, response_s=np.arange(MANY) % 4 + 1.0
     )
-    assert kinds_of(many)[:4].tolist() == [2, 2, 1, 0], "d takes longest; a and b are the rest"
+    assert kinds_of(rising)[:4].tolist() == [2, 2, 1, 0], "d takes longest; a and b are the rest"
     half = observed.response_s.copy()
     half[::2] = np.nan
     some = replace(observed, response_s=half)
