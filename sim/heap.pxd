@@ -1,7 +1,10 @@
 cimport cython
 
+cdef double inf
+
 
 cdef class Agenda:
+    cdef readonly double first
     cdef public double when
     cdef public long long number
     cdef readonly Py_ssize_t size
@@ -20,6 +23,8 @@ cdef class Agenda:
     cdef void _rise(self, Py_ssize_t at, Py_ssize_t place) noexcept
     @cython.locals(one=double, other=double)
     cdef bint _is_before(self, Py_ssize_t first, Py_ssize_t second) noexcept
+    cpdef clear(self)
+    cpdef list things(self)
     cdef _grow(self)
 
 

@@ -4,7 +4,8 @@
 Models   What is due, the earliest first, of one instant what has the least number. No two entries have one number, so
          they come out in one order only, whoever keeps the heap. Interpreted, it is the standard library's on tuples,
          compiled the arrays below, of which no object has to be made for an entry.
-         Processors have smaller heaps, lists of tuples (float, int, object): `heappush` and `heappop`.
+         Processors have smaller ones of the same kind (`new_heap`): interpreted, plain lists for `heappush` and
+         `heappop`. Other heaps are lists of tuples (float, int, object) either way.
 Source   heapq of the standard library: sift up from the end; to remove, sift down to a leaf and up again.
 Checked  tests/unit/test_heap.py
 """
@@ -15,9 +16,10 @@ from array import array
 from heapq import heappop as heap_pop
 from heapq import heappush as heap_push
 from heapq import heappushpop
+from math import inf
 from typing import Any, TypeVar
 
-__all__ = ["INTERPRETED", "Agenda", "TupleAgenda", "heappop", "heappush", "heappushpop"]
+__all__ = ["INTERPRETED", "Agenda", "TupleAgenda", "heappop", "heappush", "heappushpop", "new_heap", "things"]
 
 INTERPRETED = __file__.endswith(".py")
 _ROOM = 64
@@ -27,10 +29,12 @@ _Entry = TypeVar("_Entry", bound=tuple[Any, ...])
 class Agenda:
     """The heap of the schedule, in arrays."""
 
-    __slots__ = ("_number", "_places", "_room", "_what", "_when", "number", "size", "when")
+    __slots__ = ("_number", "_places", "_room", "_what", "_when", "first", "number", "size", "when")
 
     def __init__(self) -> None:
         self.size = 0
+        self.first = inf
+        """When what comes first is due."""
         self.when = 0.0
         self.number = 0
         """When what was last taken or looked at is due, and its number."""
@@ -53,6 +57,8 @@ class Agenda:
         self._number[place] = number
         self._what[place] = what
         self.size = at + 1
+        if when < self.first:
+            self.first = when
         self._rise(at, place)
 
     def look(self) -> Any:
@@ -83,7 +89,20 @@ class Agenda:
             child = 2 * at + 1
         if size:
             self._rise(at, last)
+            self.first = self._when[self._places[0]]
+        else:
+            self.first = inf
         return what
+
+    def clear(self) -> None:
+        for at in range(self.size):
+            self._what[self._places[at]] = None
+        self.size = 0
+        self.first = inf
+
+    def things(self) -> list[Any]:
+        """What is in it, as the heap has it."""
+        return [self._what[place] for place in self._places[: self.size]]
 
     def _rise(self, at: int, place: int) -> None:
         """Put `place` where it belongs: at `at`, or above."""
@@ -171,6 +190,16 @@ def _precedes(first: _Entry, second: _Entry) -> bool:
         return bool(one < other)
     number, other_number = first[1], second[1]
     return bool(number < other_number)
+
+
+def new_heap() -> Any:
+    """A heap for entries (float, int, object): a list of them as tuples where it is interpreted, else an `Agenda`."""
+    return [] if INTERPRETED else Agenda()
+
+
+def things(heap: Any) -> list[Any]:
+    """What is in such a heap."""
+    return [what for _, _, what in heap] if INTERPRETED else heap.things()
 
 
 if INTERPRETED:

@@ -6,6 +6,7 @@ from math import floor, inf
 from typing import TYPE_CHECKING
 
 from sim.environment import Environment
+from sim.heap import new_heap, things
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ class Account:
     """
 
     __slots__ = (
-        "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_freezes", "_frozen_area", "_frozen_at",
-        "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped", "_level", "_n",
-        "_period_s", "_phase_s", "_present_area", "_present_s", "_processor", "_progress", "_pull", "_quota_s",
-        "_rate", "_refill_at", "_shared", "_slowed_s", "_speed", "_stretch", "_throttled_thread_s",
+        "_at", "_budget_s", "_cpu_s", "_entry", "_env", "_excess", "_first", "_fits", "_freezes", "_frozen_area",
+        "_frozen_at", "_frozen_thread_s", "_frozen_wall_s", "_heap", "_is_frozen", "_is_sharing", "_is_stopped",
+        "_level", "_n", "_period_s", "_phase_s", "_present_area", "_present_s", "_processor", "_progress", "_pull",
+        "_quota_s", "_rate", "_refill_at", "_shared", "_slowed_s", "_speed", "_stretch", "_throttled_thread_s",
         "_throttled_wall_s", "begun", "cancelled_s", "demand_done_s", "path", "quota", "rounding_s", "weight",
     )  # fmt: skip
 
@@ -33,8 +34,10 @@ class Account:
         self.path = path
         self.weight = weight
         self.quota = quota
-        self._heap: list[tuple[float, int, Burst]] = []
-        """(virtual time of the end, number, burst), the next to end first. Cancelled ones stay until they come up."""
+        self._heap = new_heap()
+        """The bursts, by virtual time of the end and number. Cancelled ones stay until they come up."""
+        self._first = inf
+        """The virtual time at which the first of them ends."""
         self._n = 0
         self._at = env.now
         """The instant to which the state and the accounts belong."""
@@ -54,6 +57,8 @@ class Account:
         """Gets less than a core a thread: its virtual time follows that of the cores that are shared..."""
         self._level = 0.0
         """...and this is the level to which the state belongs."""
+        self._fits = False
+        """Where there are too few cores: its share has a core for each of its threads."""
         self._entry = 0
         """Number of its valid entry among the processor's events."""
         self._is_stopped = False
@@ -153,7 +158,7 @@ class Account:
         return self._frozen_thread_s + (self.present_area - self._frozen_area if self._is_frozen else 0.0)
 
     def _present(self) -> list[Burst]:
-        return [burst for _, _, burst in self._heap if burst.container is not None]
+        return [burst for burst in things(self._heap) if burst.container is not None]
 
     def _gain(self) -> float:
         """CPU-seconds that each thread has had since the state was last brought to now."""

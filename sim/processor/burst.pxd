@@ -8,6 +8,7 @@ cdef class VirtualTime:
     cpdef double read(self, double now)
 
 
+@cython.freelist(64)
 cdef class Burst:
     cdef public double begun_at_s, demand_s, end, throttled_before_s
     cdef public object container, done
@@ -16,5 +17,5 @@ cdef class Burst:
     cpdef call(self)
 
 
-@cython.locals(burst=Burst, light=Light)
+@cython.locals(burst=Burst, light=Light, stopped_s=double)
 cpdef tell(Schedule env, list ended, double throttled_s)

@@ -68,7 +68,8 @@ def tell(env: Environment, ended: list[Burst], throttled_s: float) -> None:
         if light is None:
             burst.call()
         elif light.waiting is burst:
-            env.resume(light, throttled_s - burst.throttled_before_s or None)
+            stopped_s = throttled_s - burst.throttled_before_s
+            env.resume(light, stopped_s if stopped_s else None)
 
 
 @dataclass(frozen=True, slots=True)

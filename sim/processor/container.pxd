@@ -1,11 +1,12 @@
 cimport cython
 from sim.environment.schedule cimport Schedule
 from sim.environment.scheduled cimport Light, Timer
-from sim.heap cimport heappop, heappush
+from sim.heap cimport Agenda
 from sim.processor.account cimport Account
 from sim.processor.burst cimport Burst, tell
 from sim.processor.cores cimport Processor
 
+cdef bint INTERPRETED
 cdef double GRAIN, LEAST_S, inf
 
 
@@ -27,8 +28,9 @@ cdef class Container(Account):
     cpdef _set_rate(self, double now)
     @cython.locals(rate=double, when=double, usage=double, spent=double)
     cpdef _arm(self, double now)
-    @cython.locals(n=cython.longlong, processor=Processor, now=double, rate=double, grace_s=double, only=Burst)
+    @cython.locals(n=cython.longlong, processor=Processor, now=double, rate=double, grace_s=double, only=Burst,
+                   throttled_s=double)
     cpdef _tick(self)
-    @cython.locals(processor=Processor, ran=cython.longlong, due=double, ended=list, runs=cython.longlong, heap=list,
+    @cython.locals(processor=Processor, ran=cython.longlong, due=double, ended=list, runs=cython.longlong, heap=Agenda,
                    progress=double, burst=Burst)
     cpdef _end_or_stop(self, double now, double grace_s)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.environment import Environment
 from sim.environment.scheduled import Light, Timer
 from sim.errors import SimulationError
-from sim.heap import heappop, heappush
+from sim.heap import INTERPRETED, heappop, heappush
 from sim.processor.account import Account
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, tell
 
@@ -149,7 +149,12 @@ class Container(Account):
         burst.demand_s = demand_s
         burst.begun_at_s = now
         burst.throttled_before_s = self._throttled_wall_s
-        heappush(self._heap, (end, number, burst))
+        if INTERPRETED:
+            heappush(self._heap, (end, number, burst))
+        else:
+            self._heap.push(end, number, burst)
+        if end < self._first:
+            self._first = end
         self._n = n + 1
         if self._is_stopped:
             return burst
@@ -161,7 +166,7 @@ class Container(Account):
         if self.quota is None:
             each_s = demand_s
         else:
-            each_s = self._heap[0][0] - self._progress
+            each_s = self._first - self._progress
             if (n + 1) * each_s * self._stretch > 0.5 * self._budget_s:  # it might be spent before the first ends
                 self._arm(now)
                 return burst
@@ -205,6 +210,7 @@ class Container(Account):
         empty container is not throttled, though its budget stays spent; frozen it stays."""
         self._timer.disarm()
         self._heap.clear()
+        self._first = inf
         self._progress = self._rate = 0.0
         self._is_stopped = self._is_frozen
 
@@ -220,7 +226,7 @@ class Container(Account):
         """See that the timer is not later than what happens next here, if the rate stays as it is."""
         rate = self._rate
         if rate:
-            when = now + (self._heap[0][0] - self._progress) / rate
+            when = now + (self._first - self._progress) / rate
             if self.quota is not None:
                 usage = self._n * rate * self._stretch
                 if self._budget_s < usage * (self._refill_at - now - LEAST_S):
@@ -247,8 +253,11 @@ class Container(Account):
         self._sync(now)
         rate = self._shared.pace * self._pull / n if self._is_sharing else self._rate
         grace_s = rate * (LEAST_S + GRAIN * now)
-        only = self._heap[0][2]
-        if n > 1 or only.end > self._progress + grace_s or only.container is None:
+        if n > 1 or self._first > self._progress + grace_s:
+            self._end_or_stop(now, grace_s)
+            return
+        only = self._heap[0][2] if INTERPRETED else self._heap.look()
+        if only.container is None:
             self._end_or_stop(now, grace_s)
             return
         # By far the most frequent: the only burst ends. The same as below, with nobody left to look after.
@@ -258,6 +267,7 @@ class Container(Account):
         self._present_s += now - only.begun_at_s
         self._n = 0
         self._heap.clear()
+        self._first = inf
         self._progress = self._rate = 0.0
         processor._runnable -= 1
         if processor._is_saturated:
@@ -266,7 +276,8 @@ class Container(Account):
         elif only.light is None:
             only.call()
         else:
-            self._env.resume(only.light, self._throttled_wall_s - only.throttled_before_s or None)
+            throttled_s = self._throttled_wall_s - only.throttled_before_s
+            self._env.resume(only.light, throttled_s if throttled_s else None)
 
     def _end_or_stop(self, now: float, grace_s: float) -> None:
         """What the timer does: `grace_s` is the CPU-seconds to within which a thread's demand counts as met."""
@@ -276,8 +287,13 @@ class Container(Account):
         heap, progress = self._heap, self._progress
         due = progress + grace_s
         ended: list[Burst] = []
-        while heap and heap[0][0] <= due:
-            burst = heappop(heap)[2]
+        while self._first <= due:
+            if INTERPRETED:
+                burst = heappop(heap)[2]
+                self._first = heap[0][0] if heap else inf
+            else:
+                burst = heap.take()
+                self._first = heap.first
             if burst.container is not None:
                 burst.container = None
                 self.demand_done_s += burst.demand_s

@@ -1,10 +1,11 @@
 cimport cython
 from sim.environment.schedule cimport Schedule
 from sim.environment.scheduled cimport Timer
-from sim.heap cimport heappop, heappush
+from sim.heap cimport Agenda
 from sim.processor.burst cimport Burst, VirtualTime, tell
 from sim.processor.container cimport Container
 
+cdef bint INTERPRETED
 cdef double GRAIN, LEAST_S, inf
 
 
@@ -15,7 +16,8 @@ cdef class Processor:
     cdef public long long _runnable, _number
     cdef public bint _is_saturated
     cdef public VirtualTime shared
-    cdef public list _events, _touched
+    cdef public Agenda _events
+    cdef public list _touched
     cdef public Timer _timer
     cdef public Container _telling
 
@@ -29,12 +31,12 @@ cdef class Processor:
     cpdef _divide(self, double now)
     @cython.locals(weight=double, level=double, spent=double, number=cython.longlong)
     cpdef _expect(self, Container container)
-    @cython.locals(events=list, shared=VirtualTime, pace=double, level=double, number=cython.longlong,
+    @cython.locals(events=Agenda, shared=VirtualTime, pace=double, level=double, number=cython.longlong,
                    container=Container, when=double, timer=Timer)
     cpdef _aim(self, double now)
     @cython.locals(now=double, level=double, container=Container, shared=VirtualTime)
     cpdef _tick(self)
 
 
-@cython.locals(sharing=list, satisfied=list, share=double, weight=double, container=Container, more=list)
-cpdef tuple fill(double cores, list running)
+@cython.locals(share=double, weight=double, left=double, container=Container)
+cpdef double fill(double cores, dict running) except? -1.0

@@ -6,7 +6,7 @@ from math import inf
 
 from sim.environment import Environment
 from sim.environment.scheduled import Timer
-from sim.heap import heappop, heappush
+from sim.heap import INTERPRETED, heappop, heappush, new_heap
 from sim.processor.burst import GRAIN, LEAST_S, Burst, Quota, VirtualTime, tell
 from sim.processor.container import Container
 
@@ -30,7 +30,7 @@ class Processor:
         """Cores for every unit of weight of the containers that get less than they could use."""
         self.shared = VirtualTime(env.now)
         """The same, times speed, summed up over time: what those containers go by."""
-        self._events: list[tuple[float, int, Container]] = []
+        self._events = new_heap()
         """What happens next in each of them, by level. An entry counts while its number is its container's."""
         self._number = 0
         self._timer = Timer(env, self._tick)
@@ -133,7 +133,7 @@ class Processor:
             self._aim(now)
         else:
             self._relax(now)
-        self._touched.clear()
+        self._touched = []
 
     def _relax(self, now: float) -> None:
         """There are cores for all threads."""
@@ -169,12 +169,12 @@ class Processor:
                 running.pop(container, None)
                 container._is_sharing = False
         self._is_saturated = True
-        self._share, sharing, satisfied = fill(self.cores, list(running))
-        for container in satisfied:
-            if container._is_sharing or container._rate != container._speed:
+        self._share = fill(self.cores, running)
+        for container in running:
+            if container._fits and (container._is_sharing or container._rate != container._speed):
                 container._set_rate(now)
-        for container in sharing:
-            if not container._is_sharing:
+        for container in running:
+            if not (container._fits or container._is_sharing):
                 container._sync(now)
                 container._rate = 0.0
                 container._is_sharing = True
@@ -195,7 +195,7 @@ class Processor:
     def _expect(self, container: Container) -> None:
         """Note at which level the next thing happens in a container that shares: an end, or its budget is spent."""
         weight = container.weight
-        level = container._level + (container._heap[0][0] - container._progress) * container._n / container._pull
+        level = container._level + (container._first - container._progress) * container._n / container._pull
         if container.quota is not None:
             spent = container._level + container._budget_s / weight
             if spent < level:
@@ -203,20 +203,31 @@ class Processor:
             if container._refill_at < container._timer.when:
                 container._timer.arm(container._refill_at)
         self._number = container._entry = number = self._number + 1
-        heappush(self._events, (level, number, container))
+        if INTERPRETED:
+            heappush(self._events, (level, number, container))
+        else:
+            self._events.push(level, number, container)
 
     def _aim(self, now: float) -> None:
         """Set the timer to the next event of the containers that share."""
         events, shared = self._events, self.shared
         pace = shared.pace
-        while events:
-            level, number, container = events[0]
-            if number == container._entry:
-                break
-            heappop(events)
+        level = inf
+        if INTERPRETED:
+            while events:
+                level, number, container = events[0]
+                if number == container._entry:
+                    break
+                heappop(events)
+                level = inf
         else:
-            pace = 0.0
-        if pace:
+            while events.size:
+                container = events.look()
+                if events.number == container._entry:
+                    level = events.when
+                    break
+                events.take()
+        if pace and level < inf:
             when = shared.at + (level - shared.value) / pace
             if when < now:
                 when = now
@@ -230,7 +241,10 @@ class Processor:
     def _tick(self) -> None:
         """The timer: let the container that comes first see to what is due in it."""
         now = self._env.now
-        level, _, container = self._events[0]
+        if INTERPRETED:
+            level, _, container = self._events[0]
+        else:
+            container, level = self._events.look(), self._events.first
         shared = self.shared
         if level <= shared.value + shared.pace * (now - shared.at) + shared.pace * (LEAST_S + GRAIN * now):
             container._tick()
@@ -238,30 +252,30 @@ class Processor:
             self._aim(now)
 
 
-def fill(cores: float, running: list[Container]) -> tuple[float, list[Container], list[Container]]:
+def fill(cores: float, running: dict[Container, None]) -> float:
     """Water-filling: who can use no more than its share has a core for each thread and leaves the rest to the others.
 
-    Returns the cores for each unit of weight, the containers that could use more than that, and those that could not.
+    Returns the cores for each unit of weight, and notes of each container whether it fits into its share.
     """
-    sharing = running
-    satisfied: list[Container] = []
     share = 0.0
-    while sharing:
+    for container in running:
+        container._fits = False
+    while True:
         weight = 0.0
-        for container in sharing:
-            weight += container.weight
+        for container in running:
+            if not container._fits:
+                weight += container.weight
+        if not weight:
+            return share
         share = cores / weight
-        more: list[Container] = []
-        for container in sharing:
-            if container._n > share * container.weight:
-                more.append(container)
-            else:
-                cores -= container._n
-                satisfied.append(container)
-        if len(more) == len(sharing):
-            break
-        sharing = more
-    return share, sharing, satisfied
+        left = cores
+        for container in running:
+            if not container._fits and container._n <= share * container.weight:
+                container._fits = True
+                left -= container._n
+        if left == cores:
+            return share
+        cores = left
 
 
 def _checked(speed: float) -> float:
