@@ -5,7 +5,8 @@ milliseconds, stamped in whole seconds (`cpu`) or in milliseconds (`pool`), or r
 guessed demands is calibrated by the log alone; then both are simulated at 80 %, under the same draws, and the fitted
 one's response times are compared with the true one's.
 
-    python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--skip N] [--json FILE]
+    python tests/benchmarks/calibration/recovery.py [SYSTEM...] [--seeds N] [--skip N] [--set duration=300s]
+                                                        [--predict] [--json FILE]
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from experiments.calibration import Options, calibrate
 from experiments.calibration.parameters import with_values
+from experiments.calibration.prediction import Predicted
 from experiments.calibration.shapes import distribution_of
 from experiments.logs import read_logs
 from experiments.replay import Router
@@ -33,8 +35,11 @@ from experiments.scoring.observed import observe
 
 HERE = Path(__file__).parent
 SYSTEMS = ("cpu", "pool", "shared")
-SEEDS = tuple(range(501, 511))
+SEEDS = tuple(range(701, 711))
 MEAN_WITHIN, P95_WITHIN = 0.05, 0.10
+TRUE_S = 1200.0
+"""What the true system does at a predicted load is simulated for so long."""
+TWO_SIDED = 1.96
 STAMPS = {"cpu": "time_local", "pool": "msec"}
 """What access logs are stamped with."""
 FORMAT = '$remote_addr - $remote_user [${stamp}] "$request" $status $body_bytes_sent $request_time'
@@ -66,6 +71,8 @@ class Recovery:
     covariance: list[list[float]]
     """... and how exactly."""
     found: dict[str, object]
+    predicted: dict[str, float] | None
+    """What `--predict 0.8` said of the mean and its standard error (relative), and what the true system does there."""
 
     @property
     def passed(self) -> bool:
@@ -121,10 +128,10 @@ def make_log(system: str, seed: int, folder: Path, settings: tuple[str, ...] = (
 
 def recover(
     system: str, seed: int, folder: Path, settings: tuple[str, ...] = (), busy_s: float | None = None,
-    known: tuple[str, ...] = (), hold_out: float = 0.0,
+    known: tuple[str, ...] = (), hold_out: float = 0.0, predict: bool = False,
 ) -> Recovery:  # fmt: skip
     """Make a log, calibrate by it, predict 80 %. `settings` are for the log and shorten it. `known`: paths whose true
-    value is in the scenario from the start, and kept."""
+    value is in the scenario from the start, and kept. `predict`: judge what is told of a prediction, too."""
     log, log_format = make_log(system, seed, folder, settings)
     file = HERE / f"{system}.yaml"
     truth, busy = load_scenario(file), load_scenario(file, (), "busy")
@@ -133,7 +140,8 @@ def recover(
     guessed = load_scenario(file, given, "assumed")
     observed = observe(read_logs([str(log)], format=log_format), log.name, Router(guessed.spec, []), guessed.spec)
     began = time.perf_counter()
-    found = calibrate(guessed, observed, Options(keep=known, hold_out=hold_out, seed=seed), lambda share, text: None)
+    options = Options(keep=known, hold_out=hold_out, seed=seed, predict=0.8 if predict else None)
+    found = calibrate(guessed, observed, options, lambda share, text: None)
     wall_s = time.perf_counter() - began
     kept = {heard(parse_path(path), busy.document): value for path, value in told_before.items()}
     fitted = with_values(busy.document, {**kept, **found.changes})
@@ -155,8 +163,16 @@ def recover(
         system, seed, len(observed), float(fitted_s.mean() / true_s.mean() - 1),
         float(np.quantile(fitted_s, 0.95) / np.quantile(true_s, 0.95) - 1), found.solution.misfit,
         found.solution.simulations, inside, told, half_width, farthest, wall_s, found.solution.values,
-        found.solution.covariance.tolist(), values,
+        found.solution.covariance.tolist(), values, _judged(system, found.predicted, seed),
     )  # fmt: skip
+
+
+def _judged(system: str, predicted: Predicted | None, seed: int) -> dict[str, float] | None:
+    if predicted is None:
+        return None
+    there = load_scenario(HERE / f"{system}.yaml", (f"traffic.open.rate={predicted.rate_per_s}/s",), "busy")
+    true_s = latencies(there.spec.model_dump_json(), TRUE_S, seed)
+    return {"mean_s": predicted.mean_s, "error": predicted.mean_error, "true_s": float(true_s.mean())}
 
 
 def latencies(spec_json: str, duration_s: float, seed: int) -> np.ndarray:
@@ -176,13 +192,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--skip", type=int, default=0, help="leave out so many of the first seeds")
     parser.add_argument("--seed", type=int, action="append", help="these instead")
+    parser.add_argument("--set", action="append", default=[], help="for the log, to shorten it: duration=300s")
+    parser.add_argument("--predict", action="store_true", help="judge the intervals of --predict 0.8, too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     done = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in options.seed or SEEDS[options.skip : options.seeds]:
             for system in options.systems:
-                done.append(recover(system, seed, Path(folder)))
+                done.append(recover(system, seed, Path(folder), tuple(options.set), predict=options.predict))
                 each = done[-1]
                 print(
                     f"{system:7} {seed} mean {each.mean_error:+.2%} p95 {each.p95_error:+.2%} misfit {each.misfit:.2f} "
@@ -191,6 +209,10 @@ def main() -> int:
                 )
                 if options.json:
                     options.json.write_text(json.dumps([asdict(one) for one in done], indent=1))
+    judged = [each.predicted for each in done if each.predicted is not None]
+    held = sum(abs(np.log(each["true_s"] / each["mean_s"])) <= TWO_SIDED * each["error"] for each in judged)
+    if judged:
+        print(f"{held} of {len(judged)} intervals of a predicted mean have the true one in them")
     failed = [each for each in done if not each.passed]
     print(f"{len(done) - len(failed)} of {len(done)} within {MEAN_WITHIN:.0%} (mean) and {P95_WITHIN:.0%} (p95)")
     return 1 if failed else 0
