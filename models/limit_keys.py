@@ -36,6 +36,10 @@ KEY_BEHIND_PROXY: dict[LimitKey, Callable[[Request], int]] = {**KEY_OF, "ip": _o
 """The same where all requests come from the address of a proxy before, which is not looked behind."""
 
 
+_LONGEST = 1 << 62
+"""Nanoseconds: longer than any run."""
+
+
 class RecentBuckets:
     """Buckets by key, forgotten once nobody has asked for them during `keep` (in the unit of `now`, which grows).
 
@@ -46,7 +50,7 @@ class RecentBuckets:
     __slots__ = ("_keep", "_old", "_turned_at", "_young")
 
     def __init__(self, keep: int) -> None:
-        self._keep = keep
+        self._keep = min(keep, _LONGEST)
         self._young: dict[int, Any] = {}
         self._old: dict[int, Any] = {}
         self._turned_at = 0

@@ -21,5 +21,5 @@ cdef class Replica:
     cdef public long long _memory_bytes, _cold_left, in_progress
     cdef public Jvm _jvm
     cdef public object _path, _spec, guards, name, pools, waste_cpu
-    cpdef double _begin(self, double demand_s) except? -1.0
+    cpdef double _burn_cold(self, double demand_s) except? -1.0
     cpdef _note_burst(self, Request request, double demand_s, double began_at_s, throttled_s)

@@ -228,7 +228,9 @@ class Replica:
                         for step in steps:  # `take`, and `burn` for a step that is nothing else
                             if step.luck is None or step.is_taken(request, visit):
                                 if step.is_burst:
-                                    demand_s = self._begin(step.demand_s(request, visit))
+                                    demand_s = step.demand_s(request, visit)
+                                    if self._cold_left:
+                                        demand_s = self._burn_cold(demand_s)
                                     began_at_s = self._env.now
                                     throttled_s = yield host.run(demand_s)
                                     self._note_burst(request, demand_s, began_at_s, throttled_s)
@@ -266,7 +268,8 @@ class Replica:
     def burn(self, request: Request, demand_s: float) -> Activity:
         """Burn CPU for a request: in its thread, or on its connection's loop, which it may have to wait for."""
         host: Host = self.host
-        demand_s = self._begin(demand_s)
+        if self._cold_left:
+            demand_s = self._burn_cold(demand_s)
         began_at_s = self._env.now
         loops = self._loops
         if loops is None or self._is_blocking:
@@ -280,13 +283,12 @@ class Replica:
                 loop.release()
         self._note_burst(request, demand_s, began_at_s, throttled_s)
 
-    def _begin(self, demand_s: float) -> float:
-        """What a burst takes in fact: more while the replica is cold."""
-        if self._cold_left:
-            demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
-            self._cold_left -= 1
-            if self._compile_s:
-                self.host.burn_aside(self._compile_s)
+    def _burn_cold(self, demand_s: float) -> float:
+        """What a burst takes in fact while the replica is cold: more, and compilers work beside it."""
+        demand_s *= 1.0 + (self._spec.cold_factor - 1.0) * self._cold_left / self._spec.cold_requests
+        self._cold_left -= 1
+        if self._compile_s:
+            self.host.burn_aside(self._compile_s)
         return demand_s
 
     def _note_burst(self, request: Request, demand_s: float, began_at_s: float, throttled_s: Any) -> None:

@@ -3,6 +3,7 @@ cimport cython
 cdef double inf
 
 
+@cython.final
 cdef class Agenda:
     cdef readonly double first
     cdef public double when

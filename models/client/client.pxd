@@ -1,6 +1,9 @@
+cimport cython
 from sim.streams cimport Draws
 from sim.environment.schedule cimport Schedule
 from models.request cimport Request
+
+cdef object _SUCCEEDED
 
 
 cdef class Client:
@@ -10,3 +13,4 @@ cdef class Client:
     cdef public Draws _round_trip
     cdef public long long in_flight
     cpdef _arrive(self, Request request)
+    cpdef _end(self, Request request, object outcome, cython.py_int status)

@@ -15,8 +15,9 @@ cdef class Gateway:
 
 cdef class GatewayRoute:
     cdef public Gateway _gateway
-    cdef public list limiters
-    cdef public object bulkhead, way
+    cdef public bint _queues
+    cdef public list _limiters
+    cdef public object _bulkhead, _way
 
 
 cdef class _Apart:

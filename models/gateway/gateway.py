@@ -99,37 +99,7 @@ class Gateway:
             return each.stage(following, sight, self._burn_again)
         return LimiterStage(each, following)
 
-    # A request's way
-
-    def handle(self, request: Request, visit: Visit, route: GatewayRoute) -> Activity:
-        """Carry `request` to its service and back. Raises `CallFailure`."""
-        host: Host = self._host
-        if not host.is_up:
-            raise ConnectionRefused(self.path)
-        light = host.enter()
-        try:
-            demand_s: float = self._cpu.at(request.identity, visit.lane)
-            if demand_s:
-                yield from self._burn(request, demand_s)
-            for limiter in route.limiters:
-                if limiter.waits:
-                    yield from limiter.check(request)
-                else:
-                    limiter.take(request)
-            bulkhead = route.bulkhead
-            if bulkhead is None:
-                yield from route.way.handle(request, visit)
-                return
-            if bulkhead.waits:
-                yield from bulkhead.enter(request)
-            else:
-                bulkhead.take()
-            try:
-                yield from route.way.handle(request, visit)
-            finally:
-                bulkhead.release()
-        finally:
-            host.leave(light)
+    # Its CPU
 
     def _burn_again(self, request: Request, visit: Visit) -> Activity:
         """A further try: the request is proxied once more."""
@@ -158,17 +128,47 @@ class Gateway:
 class GatewayRoute:
     """One route: through the gateway's filters to where the route leads."""
 
-    __slots__ = ("_gateway", "bulkhead", "limiters", "way")
+    __slots__ = ("_bulkhead", "_gateway", "_limiters", "_queues", "_way")
 
     def __init__(self, gateway: Gateway, way: Stage, limiters: list[Any], bulkhead: Any) -> None:
+        """`way`: what comes after the limiters and the bulkhead that stand first."""
         self._gateway = gateway
-        self.way = way
-        """What comes after the limiters and the bulkhead that stand first."""
-        self.limiters = limiters
-        self.bulkhead = bulkhead
+        self._limiters = [(limiter, bool(limiter.waits)) for limiter in limiters]
+        """Each, and whether a request may have to wait there."""
+        self._bulkhead = bulkhead
+        self._queues = bulkhead is not None and bool(bulkhead.waits)
+        self._way = way
 
     def handle(self, request: Request, visit: Visit) -> Activity:
-        return self._gateway.handle(request, visit, self)
+        """Carry `request` to its service and back. Raises `CallFailure`."""
+        gateway: Gateway = self._gateway
+        host: Host = gateway._host
+        if not host.is_up:
+            raise ConnectionRefused(gateway.path)
+        light = host.enter()
+        try:
+            demand_s: float = gateway._cpu.at(request.identity, visit.lane)
+            if demand_s:
+                yield from gateway._burn(request, demand_s)
+            for limiter, waits in self._limiters:
+                if waits:
+                    yield from limiter.check(request)
+                else:
+                    limiter.take(request)
+            bulkhead = self._bulkhead
+            if bulkhead is None:
+                yield from self._way.handle(request, visit)
+                return
+            if self._queues:
+                yield from bulkhead.enter(request)
+            else:
+                bulkhead.take()
+            try:
+                yield from self._way.handle(request, visit)
+            finally:
+                bulkhead.release()
+        finally:
+            host.leave(light)
 
 
 class _Apart:

@@ -8,7 +8,7 @@ Checked  experiments/validation/bucket4j.py, tests/unit/test_token_bucket_spec.p
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pydantic import Field, PositiveInt, field_validator
 
@@ -61,10 +61,14 @@ class Bucket4jSpec(Spec):
         return self.refill_tokens if self.capacity is None else self.capacity
 
 
-class Bucket(Protocol):
+class Bucket:
     """One key's tokens. Decides; never waits."""
 
-    def take(self, now_ns: int) -> bool: ...
+    __slots__ = ()
+
+    def take(self, now_ns: int) -> bool:
+        """Take one token. False: there is none; the request is refused and costs nothing."""
+        raise NotImplementedError
 
 
 class Bucket4jLimiter:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Literal
 
 from models.spec import Context
-from models.token_bucket.bucket4j import Bucket4jLimiter, Bucket4jSpec
+from models.token_bucket.bucket4j import Bucket, Bucket4jLimiter, Bucket4jSpec
 
 
 class Bucket4jGreedySpec(Bucket4jSpec):
@@ -27,7 +27,7 @@ class Bucket4jGreedySpec(Bucket4jSpec):
         return Bucket4jGreedyLimiter(context, self)
 
 
-class GreedyRule:
+class GreedyRule(Bucket):
     """One bucket. Decides; never waits."""
 
     __slots__ = ("capacity", "refill_period_ns", "refill_tokens", "refilled_at_ns", "remainder", "tokens")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal
 
 from models.spec import Context
-from models.token_bucket.bucket4j import Bucket4jLimiter, Bucket4jSpec
+from models.token_bucket.bucket4j import Bucket, Bucket4jLimiter, Bucket4jSpec
 
 
 class Bucket4jIntervallySpec(Bucket4jSpec):
@@ -26,7 +26,7 @@ class Bucket4jIntervallySpec(Bucket4jSpec):
         return Bucket4jIntervallyLimiter(context, self)
 
 
-class IntervallyRule:
+class IntervallyRule(Bucket):
     """One bucket. Decides; never waits."""
 
     __slots__ = ("capacity", "refill_period_ns", "refill_tokens", "refilled_at_ns", "tokens")

@@ -32,8 +32,10 @@ cdef class Schedule:
     cpdef _strike(self, Light light, object error)
     @cython.locals(light=Light)
     cpdef Light park(self, object waitable)
-    @cython.locals(agenda=Agenda, light=Light, timer=Timer, number=cython.longlong, now=double, interpreted=bint)
+    @cython.locals(agenda=Agenda, light=Light, timer=Timer, number=cython.longlong, now=double, delay_s=double,
+                   interpreted=bint)
     cpdef _loop(self)
+    @cython.locals(delay_s=double)
     cpdef _advance(self, Light light)
     cpdef _follow(self, Light light, object target)
 

@@ -201,7 +201,8 @@ class Schedule:
                             self.numbers = light.ticket = number = self.numbers + 1
                             now, number, what = heappushpop(agenda, (now + target, number, light))
                             continue
-                        self.enter(now + target, light)
+                        delay_s = target
+                        self.enter(now + delay_s, light)
                     elif target is _RETURNED:
                         light.ticket = ENDED
                     elif target is not None:
@@ -246,7 +247,8 @@ class Schedule:
         except Failure as failure:
             raise escaped(light) from failure
         if type(target) is float and target >= 0.0:
-            self.enter(self.now + target, light)
+            delay_s = target
+            self.enter(self.now + delay_s, light)
         elif target is _RETURNED:
             light.ticket = ENDED
         elif target is not None:

@@ -10,6 +10,7 @@ cdef bint INTERPRETED
 cdef double GRAIN, LEAST_S, inf
 
 
+@cython.final
 cdef class Container(Account):
     cdef public Timer _timer
 
@@ -26,7 +27,7 @@ cdef class Container(Account):
     cpdef double _drop(self, Burst burst) except? -1
     cpdef _rest(self)
     cpdef _set_rate(self, double now)
-    @cython.locals(rate=double, when=double, usage=double, spent=double)
+    @cython.locals(rate=double, when=double, usage=double, spent=double, timer=Timer)
     cpdef _arm(self, double now)
     @cython.locals(n=cython.longlong, processor=Processor, now=double, rate=double, grace_s=double, only=Burst,
                    throttled_s=double)

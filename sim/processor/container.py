@@ -241,8 +241,10 @@ class Container(Account):
             when = self._refill_at
         else:
             return
-        if when < self._timer.when:
-            self._timer.arm(when if when > now else now)
+        timer = self._timer
+        if when < timer.when:
+            timer.when = when = when if when > now else now  # timer.arm(when), without the call
+            self._env.enter(when, timer)
 
     def _tick(self) -> None:
         """The timer: end what is due, stop or go on, bring rates and timers into order; only then tell who waited."""

@@ -9,6 +9,7 @@ cdef bint INTERPRETED
 cdef double GRAIN, LEAST_S, inf
 
 
+@cython.final
 cdef class Processor:
     cdef public Schedule _env
     cdef public double cores, _speed, _share, _removed_cpu_s, _capacity_s, _speed_since

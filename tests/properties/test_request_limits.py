@@ -16,7 +16,7 @@ from models.leaky_bucket import LeakyBuckets, LeakyZone
 from models.outcomes import RateLimited
 from models.request import Request
 from models.spec import Context
-from models.token_bucket import Bucket4jIntervallySpec, IntervallyRule
+from models.token_bucket import Bucket4jIntervallySpec, IntervallyRule, RecentBuckets
 from models.window_limit import (
     AnchoredWindow,
     AnchoredWindowSpec,
@@ -118,14 +118,14 @@ def test_intervally_refills_whole_periods_since_the_beginning(capacity: int, tok
         level -= level > 0
 
 
-class Everything(dict[int, Any]):
+class Everything(RecentBuckets):
     """Books that never forget."""
 
-    def put(self, key: int, value: Any) -> None:
-        self[key] = value
+    def __init__(self) -> None:
+        super().__init__(1)
 
-    def get(self, key: int, now: Any = None) -> Any:
-        return super().get(key)
+    def get(self, key: int, now: int) -> Any:
+        return self._young.get(key)
 
 
 LIMITERS = [
