@@ -17,10 +17,12 @@ import numpy as np
 
 from experiments.calibration.slopes import SlopeSets, design, slopes_of
 from experiments.calibration.solution import Floats, Solution
-from experiments.calibration.solve import SETTLED, STEP, Search
+from experiments.calibration.solve import SETTLED, Search
 
-LOOKS: Final = 2
+LOOKS: Final = 3
 """So often at most, the last steps begin with slopes of their own."""
+FAR: Final = 1.0
+"""Slopes hold for so many times what they were taken over."""
 LAST_STEPS: Final = 3
 SHORT: Final = 2.0
 """A step that should lower the misfit by less (in squared errors) is not looked at again."""
@@ -33,7 +35,7 @@ SEEN: Final = 10.0
 slopes falls as moves grow, ..."""
 LEAST_OF_STEP: Final = 0.5
 MOST_OF_STEP: Final = 2.0
-"""... within these times `STEP`."""
+"""... within these times what is usual."""
 
 
 class ExactSearch(Search):
@@ -56,7 +58,7 @@ class ExactSearch(Search):
     def _look(self, one: Callable[[Mapping[str, float], int], Floats], first: int) -> None:
         """Slopes at this point, from as many sets as chance in them asks for; `first`: the number of the first."""
         errors = np.sqrt(np.diag(self._covariance()))
-        normal = np.array([STEP[each.what] for each in self.unknowns])
+        normal = np.array([self._reach(each) for each in self.unknowns])
         wanted = np.clip(SEEN * errors, normal * LEAST_OF_STEP, normal * MOST_OF_STEP)
         signs, up, down = design(len(self.unknowns)), self._moved(wanted), self._moved(-wanted)
         steps = np.array([(up[each.name] - down[each.name]) / 2 for each in self.unknowns])  # less at a bound
@@ -90,4 +92,4 @@ class ExactSearch(Search):
                 self.at = start
                 self.at = self._moved(step / 2)
                 self.now = longer(self.values(), True)
-        return any(abs(self.at[each.name] - self._taken_at[each.name]) > 2 * STEP[each.what] for each in self.unknowns)
+        return self._is_far(FAR)

@@ -24,7 +24,10 @@ from experiments.calibration.slopes import SlopeSets
 from experiments.calibration.solution import Floats, Residuals, Solution, Unknown
 
 STEP: Final = {"mean": 0.12, "spread": 0.2, "popularity": 0.1}
-"""How far parameters are moved to see what that does."""
+"""How far parameters are moved to see what that does, ..."""
+SMALL: Final = 0.1
+"""... but spreads (squared) by that part of themselves, down to this. Where there is a tenth, slopes over two tenths
+are not those of the point: what makes up for one another does not seem to, and steps stay short."""
 LONGEST_MOVE: Final = {"mean": 0.7, "spread": 0.7, "popularity": 0.4}
 MOST_ERROR: Final = {"mean": 0.4, "spread": 0.25, "popularity": 0.3}
 """Standard errors above these are not worth the name of a result: 40 % of a mean, a quarter of an exponential's
@@ -86,7 +89,7 @@ class Search:
         here = self._simulate(self.at, "here", quick=True)
         for number, each in enumerate(self.unknowns):
             moved = dict(self.at)
-            step = STEP[each.what]
+            step = self._reach(each)
             moved[each.name] += step
             text = f"what does {each.name} move? {number + 1} of {len(self.unknowns)}"
             self._slopes[each.name] = (here - self._simulate(moved, text, quick=True)) / step
@@ -185,12 +188,23 @@ class Search:
     def _fresh_slopes(self) -> bool:
         """What Broyden's rule makes of slopes is good for steps, not for errors: simulate them where that is far off.
         True where it was."""
-        far = any(abs(self.at[each.name] - self._taken_at[each.name]) > STEP[each.what] for each in self.unknowns)
+        far = self._is_far(1.0)
         if far:
             self._take_slopes()
         else:
             self._slopes = {each.name: self._taken[each.name] for each in self.unknowns}
         return far
+
+    def _reach(self, each: Unknown) -> float:
+        """How far to move it to see what that does."""
+        own = min(1.0, max(self.at[each.name], SMALL)) if each.what == "spread" else 1.0
+        return STEP[each.what] * own
+
+    def _is_far(self, times: float) -> bool:
+        """Whether slopes were taken farther away than so many times what they were taken over."""
+        return any(
+            abs(self.at[each.name] - self._taken_at[each.name]) > times * self._reach(each) for each in self.unknowns
+        )
 
     def _moved(self, moves: Floats) -> dict[str, float]:
         """Where these moves lead, within bounds."""

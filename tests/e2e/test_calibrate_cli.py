@@ -60,6 +60,7 @@ def test_calibrate_writes_a_scenario_that_can_be_run_and_scored(
     assert "fitted" in told.out
     assert "think time" in told.out
     assert "HELD OUT" in told.out
+    assert "$msec" not in told.out
     assert "# a guess" in fitted.read_text()
     after = load_scenario(fitted)
     demand = after.spec.services["api"].endpoints["get"].steps[0].demand
@@ -102,6 +103,20 @@ def test_measured_cpu_and_a_higher_load(
     assert "the log tells it to" in told
     assert main([*arguments, "--utilisation", str(rows)]) == 2
     assert "must begin with a header" in capsys.readouterr().err
+
+
+def test_coarse_stamps_say_what_finer_ones_would_tell(
+    scenario: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *lines = rows.read_text().splitlines()
+    coarse = [
+        ",".join([cells[0], str(int(float(cells[1]))), *cells[2:]]) for cells in (line.split(",") for line in lines)
+    ]
+    rows.write_text("\n".join([header, *coarse]) + "\n")
+    assert main(["calibrate", str(rows), "--scenario", str(scenario), "-o", str(tmp_path / "fitted.yaml")]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "too coarse to tell what was under way" in told
+    assert "$msec" in told
 
 
 def test_score_sees_a_scenario_that_is_wrong(scenario: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,6 +69,20 @@ def test_a_weak_effect_is_given_up_unless_it_contradicts_the_scenario() -> None:
     assert "weak" in near.lost
 
 
+def test_small_spreads_are_moved_by_a_part_of_themselves() -> None:
+    """Where the square is 0.12, slopes over the 0.2 that does for larger ones are those of another shape."""
+    seen: list[dict[str, float]] = []
+
+    def figures(v: Mapping[str, float]) -> list[float]:
+        seen.append(dict(v))
+        return [1 + v["small"], 1 + v["large"]]
+
+    search([unknown("small", 0.35, "spread"), unknown("large", 1.2, "spread")], {"small": 0.35, "large": 1.2}, figures)
+    start = {"small": 0.35**2, "large": 1.2**2}
+    moves = {name: max(v[name] ** 2 - square for v in seen) for name, square in start.items()}
+    assert moves == pytest.approx({"small": 0.2 * 0.35**2, "large": 0.2})
+
+
 def test_nothing_to_search_for() -> None:
     found = search([], {}, lambda v: [1.0, 2.0])
     assert found.values == {}

@@ -35,7 +35,7 @@ from experiments.scoring.observed import observe
 
 HERE = Path(__file__).parent
 SYSTEMS = ("cpu", "pool", "shared")
-SEEDS = tuple(range(701, 711))
+SEEDS = tuple(range(711, 721))
 MEAN_WITHIN, P95_WITHIN = 0.05, 0.10
 TRUE_S = 1200.0
 """What the true system does at a predicted load is simulated for so long."""
