@@ -21,6 +21,7 @@ from experiments.validation.nginx_failures import NGINX_UPSTREAM
 from experiments.validation.nginx_limits import LIMIT_CONN, LIMIT_REQ
 from experiments.validation.not_modelled import KUBERNETES, QUEUES_AND_EDGES
 from experiments.validation.postgresql import POSTGRESQL
+from experiments.validation.postgresql_standby import STANDBY
 from experiments.validation.prometheus import PROMETHEUS
 from experiments.validation.rate_limiter import RATE_LIMITER
 from experiments.validation.reactor_netty import REACTOR_NETTY
@@ -54,6 +55,7 @@ COMPONENTS: Sequence[Component] = (
     LETTUCE,
     SPRING_CACHE,
     POSTGRESQL,
+    STANDBY,
     CPU_QUOTA,
     DOCKER,
     LINUX_TCP,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.validation.databases import Stand
-from experiments.validation.postgresql import Held
+from experiments.validation.sql_client import Held
 from models.outcomes import CallFailure, ClientGone
 from models.request import Request
 from sim.environment import Activity

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from experiments.validation.databases import Stand
-from experiments.validation.postgresql import ROWS, Client, deadlock
+from experiments.validation.postgresql import deadlock
+from experiments.validation.sql_client import ROWS, Client
 from models.connection_pool import HikariSpec
 from models.connection_pool.settings import CUSTOM_PLANS
 from models.database import Postgres, PostgresSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.validation.databases import Stand
-from experiments.validation.postgresql import ROWS, Client
+from experiments.validation.sql_client import ROWS, Client
 from models.connection_pool import HikariSpec
 from models.link import Link, LinkedDatabase, LinkSpec
 from models.outcomes import CallFailure, ClientGone, SocketTimeout

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.validation.databases import Stand
-from experiments.validation.postgresql import ROWS, Client
+from experiments.validation.sql_client import ROWS, Client
 from models.database.replication import Replay
 from sim.bins import quantile_s
 from sim.errors import SimulationError
