@@ -3,7 +3,7 @@ from models.request cimport Request, Visit
 from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count
 from sim.resources cimport Permits
-from sim.streams cimport Choices, Draws
+from sim.streams.keyed cimport Choices, Draws
 
 
 cdef class _Process:

@@ -228,10 +228,10 @@ class Replica:
                         for step in steps:  # `take`, and `burn` for a step that is nothing else
                             if step.luck is None or step.is_taken(request, visit):
                                 if step.is_burst:
-                                    demand_s = step.demand_s(request, visit)
+                                    demand_s: float = step.demand_s(request, visit)
                                     if self._cold_left:
                                         demand_s = self._burn_cold(demand_s)
-                                    began_at_s = self._env.now
+                                    began_at_s: float = self._env.now
                                     throttled_s = yield host.run(demand_s)
                                     self._note_burst(request, demand_s, began_at_s, throttled_s)
                                 else:

@@ -1,7 +1,7 @@
 cimport cython
 from models.request cimport Request, Visit
 from sim.environment.schedule cimport Schedule
-from sim.streams cimport Draws
+from sim.streams.keyed cimport Draws
 
 
 cdef class Step:

@@ -10,7 +10,7 @@ cdef class _Granted:
 
 cdef class Permits:
     cdef public Schedule _env
-    cdef public object capacity
+    cdef public double capacity
     cdef public Station station
     cdef public object _queue, _deadlines
     cdef public _Granted _granted

@@ -1,4 +1,5 @@
-from sim.streams cimport Draws, closed_identity
+from sim.streams.identities cimport closed_identity
+from sim.streams.keyed cimport Draws
 
 
 cdef class SessionRule:

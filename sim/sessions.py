@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 
 from sim.distributions import Distribution
-from sim.streams import Draws, Streams, closed_identity
+from sim.streams import Streams
+from sim.streams.identities import closed_identity
+from sim.streams.keyed import Draws
 
 
 class SessionRule:

@@ -1,4 +1,4 @@
-from sim.streams cimport Choices, Draws
+from sim.streams.keyed cimport Choices, Draws
 from sim.probe cimport Count
 from models.request cimport Request
 from models.cache.keyspace cimport Shelf

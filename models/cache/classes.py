@@ -12,7 +12,7 @@ from models.request import Request
 from models.spec import Context
 from sim import elementary
 from sim.distributions import Distribution
-from sim.streams import Draws
+from sim.streams.keyed import Draws
 
 NULL_BYTES: Final = 64
 """Spring's NullValue, serialised as a Java object (spring-data-redis, RedisCache.BINARY_NULL_VALUE)."""

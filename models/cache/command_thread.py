@@ -96,7 +96,7 @@ class CommandThread:
         `command`: which one (`models.cache.commands`), on which class of data, key and version."""
         env, host, thread, space = self._env, self._host, self._thread, self.space
         is_limited = space.is_limited
-        began_at_s = env.now
+        began_at_s: float = env.now
         resident = wait = None
         is_sent = False
         if client.link is not None:
@@ -129,7 +129,7 @@ class CommandThread:
                             yield
                     is_refused = False
                     try:
-                        demand_s = cpu_s
+                        demand_s: float = cpu_s
                         if is_limited and space.is_over:
                             fits, evict_s = self._make_room()
                             is_refused = writes and not fits

@@ -1,5 +1,5 @@
 from models.request cimport Request
-from sim.streams cimport Draws
+from sim.streams.keyed cimport Draws
 from sim.probe cimport Tally
 
 

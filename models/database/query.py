@@ -6,7 +6,7 @@ from models.database.locks import Row
 from models.database.spec import QuerySpec, TableSpec
 from models.request import Request
 from models.spec import Context
-from sim.streams import Draws
+from sim.streams.keyed import Draws
 
 
 class Query:

@@ -1,4 +1,5 @@
-from sim.streams cimport Draws
+from sim.streams.keyed cimport Draws
+from models.bulkhead cimport Bulkhead
 from models.event_loops cimport Loop, Loops
 from models.host cimport Host
 from models.request cimport Request, Visit
@@ -17,7 +18,8 @@ cdef class GatewayRoute:
     cdef public Gateway _gateway
     cdef public bint _queues
     cdef public list _limiters
-    cdef public object _bulkhead, _way
+    cdef public Bulkhead _bulkhead
+    cdef public object _way
 
 
 cdef class _Apart:

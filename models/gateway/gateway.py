@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from models.bulkhead import Bulkhead
 from models.event_loops import Loop, Loops, default_loops
 from models.gateway.breaker_filter import BreakerFilter
 from models.gateway.filters import LimiterStage, PermitStage, Sight, Stage
@@ -130,7 +131,7 @@ class GatewayRoute:
 
     __slots__ = ("_bulkhead", "_gateway", "_limiters", "_queues", "_way")
 
-    def __init__(self, gateway: Gateway, way: Stage, limiters: list[Any], bulkhead: Any) -> None:
+    def __init__(self, gateway: Gateway, way: Stage, limiters: list[Any], bulkhead: Bulkhead | None) -> None:
         """`way`: what comes after the limiters and the bulkhead that stand first."""
         self._gateway = gateway
         self._limiters = [(limiter, bool(limiter.waits)) for limiter in limiters]
@@ -155,7 +156,7 @@ class GatewayRoute:
                     yield from limiter.check(request)
                 else:
                     limiter.take(request)
-            bulkhead = self._bulkhead
+            bulkhead: Bulkhead | None = self._bulkhead
             if bulkhead is None:
                 yield from self._way.handle(request, visit)
                 return

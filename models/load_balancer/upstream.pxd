@@ -3,7 +3,7 @@ from models.load_balancer.peers cimport PeerSet
 from models.request cimport Request, Visit
 from sim.environment.schedule cimport Schedule
 from sim.probe cimport Count
-from sim.streams cimport Draws
+from sim.streams.keyed cimport Draws
 
 
 cdef class Upstream:

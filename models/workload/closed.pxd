@@ -2,7 +2,8 @@ cimport cython
 from models.request cimport Request
 from sim.environment.schedule cimport Schedule
 from sim.sessions cimport SessionRule
-from sim.streams cimport Choices, closed_identity
+from sim.streams.identities cimport closed_identity
+from sim.streams.keyed cimport Choices
 
 
 cdef class ClosedUsers:

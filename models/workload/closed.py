@@ -13,7 +13,8 @@ from models.workload.spec import WorkloadSpec
 from sim.curves import scaled, surged, whole_steps
 from sim.environment import Activity
 from sim.sessions import SessionRule
-from sim.streams import Choices, closed_identity
+from sim.streams.identities import closed_identity
+from sim.streams.keyed import Choices
 
 LEAST_TURN_S = 0.0001
 """A user who does not think asks again so long after an answer that took no time, such as a refusal: what a connection

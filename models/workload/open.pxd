@@ -1,6 +1,6 @@
 from models.request cimport Request
 from sim.environment.schedule cimport Schedule
-from sim.streams cimport Choices, Draws
+from sim.streams.keyed cimport Choices, Draws
 
 
 cdef class OpenArrivals:

@@ -17,7 +17,8 @@ from sim.arrivals import Arrivals, Constant, Poisson, Segment
 from sim.arrivals import Trace as Recorded
 from sim.curves import Following, scaled, surged
 from sim.environment import Activity
-from sim.streams import Choices, Draws, Streams
+from sim.streams import Streams
+from sim.streams.keyed import Choices, Draws
 
 
 def _nothing() -> None:

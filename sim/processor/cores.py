@@ -257,25 +257,25 @@ def fill(cores: float, running: dict[Container, None]) -> float:
 
     Returns the cores for each unit of weight, and notes of each container whether it fits into its share.
     """
-    share = 0.0
+    share = weight = 0.0
     for container in running:
         container._fits = False
-    while True:
+        weight += container.weight
+    while weight:
+        share = cores / weight
+        left = cores
         weight = 0.0
         for container in running:
             if not container._fits:
-                weight += container.weight
-        if not weight:
-            return share
-        share = cores / weight
-        left = cores
-        for container in running:
-            if not container._fits and container._n <= share * container.weight:
-                container._fits = True
-                left -= container._n
+                if container._n <= share * container.weight:
+                    container._fits = True
+                    left -= container._n
+                else:
+                    weight += container.weight
         if left == cores:
-            return share
+            break
         cores = left
+    return share
 
 
 def _checked(speed: float) -> float:

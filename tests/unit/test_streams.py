@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim import streams as streams_module
 from sim.distributions import Constant, Exponential, Lognormal
 from sim.errors import SimulationError
-from sim.streams import Streams, closed_identity, stream_key
+from sim.streams import Streams, closed_identity, source, stream_key
+from sim.streams.streams import _choosing
 
 SERVICE = Exponential(0.004)
 
@@ -34,7 +34,7 @@ PINNED_SEQUENCE = [0.39426640904236643, 0.9000137250028344]
 )
 def test_the_published_vectors_of_philox(key, counter, words):
     """Random123, kat_vectors, philox4x64 with 10 rounds."""
-    made = streams_module._Generator().words(np.array(key, np.uint64), counter, 4)
+    made = source.Generator().words(np.array(key, np.uint64), counter, 4)
     assert [f"{word:016x}" for word in made.tolist()] == words
 
 
@@ -79,7 +79,7 @@ def test_the_cache_is_bounded():
 def test_nothing_is_computed_before_it_is_asked_for(monkeypatch):
     made = []
     monkeypatch.setattr(
-        streams_module._Generator,
+        source.Generator,
         "words",
         lambda self, key, counter, count: made.append(count) or np.zeros(count, np.uint64),
     )
@@ -93,13 +93,13 @@ def test_nothing_is_computed_before_it_is_asked_for(monkeypatch):
 
 
 def test_arrivals_that_go_on_have_more_computed_at_once_and_the_same_values(monkeypatch):
-    words, made = streams_module._Generator.words, []
+    words, made = source.Generator.words, []
 
     def counted(self, key, counter, count):
         made.append(count)
         return words(self, key, counter, count)
 
-    monkeypatch.setattr(streams_module._Generator, "words", counted)
+    monkeypatch.setattr(source.Generator, "words", counted)
     ahead, apart = (of.draws("x", SERVICE) for of in (Streams.for_arrivals(3, 0, 4), Streams(3, 0, 4)))
     values = [ahead.at(identity) for identity in range(256)]
     assert made == [4, 8, 16, *[32] * 8]  # the first 28 identities, then 32 at a time
@@ -118,7 +118,7 @@ def test_a_block_that_was_asked_for_before_its_turn_is_kept_once():
 
 
 def test_where_one_can_be_chosen_nothing_is_drawn(monkeypatch):
-    monkeypatch.setattr(streams_module._Generator, "words", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(source.Generator, "words", lambda *_: pytest.fail("it draws"))
     for weights, only in (([3.0], 0), ([0.0, 2.0, 0.0], 1)):
         choices = Streams(1, 0).choices("only", weights)
         assert [choices.at(identity, lane) for identity in (0, 5000) for lane in (0, 1)] == [only] * 4
@@ -133,7 +133,7 @@ def test_many_users_get_blocks_of_one_request_each_and_the_same_values(monkeypat
             assert one.at(identity) == other.at(identity), purpose
             assert one.at(identity, 3) == other.at(identity, 3), purpose
             assert type(one.at(identity)) is type(other.at(identity)) is (float if purpose == "d" else int)
-    monkeypatch.setattr(streams_module._Generator, "words", lambda *_: pytest.fail("it draws again"))
+    monkeypatch.setattr(source.Generator, "words", lambda *_: pytest.fail("it draws again"))
     draws = many.draws("d", SERVICE)
     assert len({draws.at(closed_identity(user, 0)) for user in range(1024)}) == 1024
 
@@ -201,7 +201,7 @@ def test_choices_follow_their_weights():
 
 
 def test_the_largest_uniform_chooses_the_last_with_weight():
-    choose = streams_module._choosing((0.1,) * 10 + (0.0,))
+    choose = _choosing((0.1,) * 10 + (0.0,))
     assert choose(np.array([0.0, 1 - 2.0**-53])).tolist() == [0, 9]
 
 

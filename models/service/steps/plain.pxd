@@ -1,6 +1,6 @@
 from models.request cimport Request, Visit
 from models.step cimport Step
-from sim.streams cimport Draws
+from sim.streams.keyed cimport Draws
 
 
 cdef class CpuStep(Step):

@@ -9,7 +9,7 @@ from models.service.spec import CpuStepSpec, DelayStepSpec
 from models.spec import Context
 from models.step import Step
 from sim.environment import Activity
-from sim.streams import Draws
+from sim.streams.keyed import Draws
 
 
 class CpuStep(Step):

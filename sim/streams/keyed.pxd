@@ -1,7 +1,6 @@
 cimport cython
 
-
-cpdef long long closed_identity(long long user, long long ordinal) except -1
+cdef long long _LANE_BLOCK, _NO_BLOCK
 
 
 cdef class _Block:
@@ -25,7 +24,7 @@ cdef class Draws(_Keyed):
     cpdef double at(self, long long identity, object lane=*) except? -1.0
 
 
-cdef class _ConstantDraws(Draws):
+cdef class ConstantDraws(Draws):
     cdef public double _value
     cpdef double at(self, long long identity, object lane=*) except? -1.0
 
@@ -34,12 +33,6 @@ cdef class Choices(_Keyed):
     cpdef long long at(self, long long identity, object lane=*) except? -1
 
 
-cdef class _ConstantChoices(Choices):
+cdef class ConstantChoices(Choices):
     cdef public long long _value
     cpdef long long at(self, long long identity, object lane=*) except? -1
-
-
-cdef class Sequential:
-    cdef public object _source, _transform, _drawn
-    cdef public list _left
-    cpdef next(self)

@@ -1,0 +1,1 @@
+cpdef long long closed_identity(long long user, long long ordinal) except -1

@@ -1,0 +1,2 @@
+cdef class Source:
+    cdef public object _generator, _key
