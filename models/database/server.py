@@ -143,11 +143,12 @@ class Postgres(Connections):
         """The statement itself: plan, burn CPU, wait for the disk."""
         if connection.epoch != self.epoch:
             self._lose(connection)
-        env, host, kind = self._env, self.host, self._queries[query]
+        env, host = self._env, self.host
+        kind: Query = self._queries[query]
         cpu_s, io_s = kind.demand_s(request.identity, lane, given_s)
         if not kind.is_plain:
             cpu_s += kind.plan_s(request.identity, lane, connection.uses, connection.planned_uses)
-        began_at_s = env.now
+        began_at_s: float = env.now
         resident = host.enter()
         try:
             if cpu_s:
