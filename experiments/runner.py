@@ -94,6 +94,7 @@ def replicate(
         warm_up_s=task.warm_up_s,
         bin_s=task.bin_s,
         users=spec.traffic.most_users,
+        requests_each=spec.traffic.requests_each(task.duration_s),
         rows=rows,
         on_progress=None if on_progress is None and watcher is None else tell,
     )

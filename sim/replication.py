@@ -105,13 +105,15 @@ def run_replication(
     bin_s: float,
     block: int = 1024,
     users: int | None = None,
+    requests_each: float = 0.0,
     rows: RowSink | None = None,
     on_progress: Callable[[float], None] | None = None,
     strict: bool = True,
 ) -> Replication:
     """Run what `build` builds for `duration_s` (None: until the last request has ended, for traces).
 
-    `block` and `users` (of a closed population) say how many draws are computed at once; they change no value.
+    `block`, or `users` (of a closed population) and about how many requests each will make, say which draws are
+    computed at once; they change no value.
 
     `on_progress` is told the simulated instant reached. Raises SimulationError when the audit fails, unless it is
     not `strict`: then the failed checks are in the result.
@@ -124,7 +126,7 @@ def run_replication(
     if users is None:
         streams = Streams.for_arrivals(seed, replication, block)
     else:
-        streams = Streams.for_users(seed, replication, users)
+        streams = Streams.for_users(seed, replication, users, requests_each)
     system = build(env, streams, recorder)
     if tuple(system.endpoints) != recorder.endpoints:
         raise SimulationError(f"built with endpoints {list(system.endpoints)}, recorded are {list(endpoints)}")

@@ -29,6 +29,14 @@ class UsersSpec(Spec):
     think_time: DistributionSpec = Field(description="Time between an answer and the next request.")
     session: SessionSpec | None = Field(default=None, description="Sessions. Default: one that never ends.")
 
+    @property
+    def mean_pause_s(self) -> float:
+        """Between an answer and the next request of the same user, on average."""
+        if self.session is None:
+            return self.think_time.mean_s
+        ends = 1 / self.session.requests
+        return (1 - ends) * self.think_time.mean_s + ends * self.session.gap.mean_s
+
 
 class OpenSpec(Spec):
     """Open arrivals: requests come whatever happens to the earlier ones."""
@@ -98,3 +106,9 @@ class WorkloadSpec(Spec):
         if self.users is None:
             return None
         return int(self.users.population * highest(self.shape, self.all_surges()) + 0.5)
+
+    def requests_each(self, duration_s: float | None) -> float:
+        """How many requests of a closed user there is time for, on average, were all of them answered at once."""
+        if self.users is None or duration_s is None:
+            return 0.0
+        return duration_s / max(self.users.mean_pause_s, 1e-3)

@@ -25,8 +25,10 @@ _AHEAD_OF_ARRIVALS: Final = 8
 up to so many, since most of what a block takes is calls, not values."""
 
 _FEW_USERS: Final = 256
-"""So few users share blocks of 16 requests of each. Of more users, a block has one request of each: most of the others
-would be drawn for nothing where a user asks a few times, or never."""
+"""So few users share blocks of 16 requests of each. So do more, ..."""
+_OFTEN: Final = 8.0
+"""... where they are expected to ask at least so often. Else a block has one request of each: the others would be drawn
+for nothing where a user asks a few times, or never, though one of a block costs 16 words of the stream."""
 
 _KEPT_VALUES_PER_USER: Final = 128
 """Users of one block drift apart, and it stays useful until the last is through."""
@@ -65,10 +67,11 @@ class Streams:
         self._made: dict[str, tuple[object, object]] = {}
 
     @classmethod
-    def for_users(cls, seed: int, replication: int, users: int) -> Self:
-        """Streams whose blocks suit `users` closed users."""
+    def for_users(cls, seed: int, replication: int, users: int, requests_each: float) -> Self:
+        """Streams whose blocks suit `users` closed users, each with about so many requests."""
         kept = max(_KEPT_VALUES, users * _KEPT_VALUES_PER_USER)
-        return cls(seed, replication, kept=kept, stride=1 if users <= _FEW_USERS else ORDINALS_TOGETHER)
+        stands_together = users <= _FEW_USERS or requests_each >= _OFTEN
+        return cls(seed, replication, kept=kept, stride=1 if stands_together else ORDINALS_TOGETHER)
 
     @classmethod
     def for_arrivals(cls, seed: int, replication: int, block: int = 1024) -> Self:

@@ -125,7 +125,7 @@ def test_where_one_can_be_chosen_nothing_is_drawn(monkeypatch):
 
 
 def test_many_users_get_blocks_of_one_request_each_and_the_same_values(monkeypatch):
-    few, many = Streams.for_users(1, 0, 100), Streams.for_users(1, 0, 100_000)
+    few, many = Streams.for_users(1, 0, 100, 1.0), Streams.for_users(1, 0, 100_000, 1.0)
     identities = (0, 3, 15, 16, 255, 256, closed_identity(1023, 7), closed_identity(1024, 7), closed_identity(99, 1234))
     for purpose, of in (("d", lambda s: s.draws("d", SERVICE)), ("c", lambda s: s.choices("c", [1, 2]))):
         one, other = of(few), of(many)
@@ -136,6 +136,24 @@ def test_many_users_get_blocks_of_one_request_each_and_the_same_values(monkeypat
     monkeypatch.setattr(source.Generator, "words", lambda *_: pytest.fail("it draws again"))
     draws = many.draws("d", SERVICE)
     assert len({draws.at(closed_identity(user, 0)) for user in range(1024)}) == 1024
+
+
+def test_users_who_ask_often_share_blocks_of_their_requests(monkeypatch):
+    rarely, often = Streams.for_users(1, 0, 300, 2.0), Streams.for_users(1, 0, 300, 100.0)
+    made = []
+    words = source.Generator.words
+    monkeypatch.setattr(
+        source.Generator, "words", lambda self, key, at, count: made.append(count) or words(self, key, at, count)
+    )
+    drawn = []
+    for streams in (rarely, often):
+        draws = streams.draws("d", SERVICE)
+        drawn.append([draws.at(closed_identity(user, ordinal)) for ordinal in range(16) for user in range(300)])
+        made.append(0)
+    assert drawn[0] == drawn[1]
+    end = made.index(0)
+    assert sum(made[:end]) == 16 * 16 * 1024, "a block of one request of each of 1,024 users, sixteen times"
+    assert sum(made[end:]) == 5 * 1024, "of 64 users each, all that they ask"
 
 
 def test_sixteen_ordinals_of_neighbouring_users_stand_together():

@@ -174,3 +174,13 @@ def test_refusals(traffic: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         SystemSpec.model_validate(system(traffic))
     assert said in str(refused.value)
+
+
+def test_how_many_requests_of_a_user_there_is_time_for() -> None:
+    def requests_each(duration_s: float | None, **more: Any) -> float:
+        return SystemSpec.model_validate(system(users(**more))).traffic.requests_each(duration_s)
+
+    assert requests_each(240.0) == pytest.approx(480.0)
+    assert requests_each(240.0, think_time="2s", session={"requests": 20, "gap": "10s"}) == pytest.approx(100.0)
+    assert requests_each(None) == 0.0
+    assert SystemSpec.model_validate(system({"open": {"rate": "5/s"}})).traffic.requests_each(240.0) == 0.0
