@@ -26,9 +26,9 @@ Omits    Shared buffers and disk as a queue; several rows in one write, locks of
          before a standby came back, the way back of a standby's confirmation. The slot a refused attempt holds while
          it is being refused; a query goes on when the replica that sent it dies.
          Where a connection is replaced while nobody watches (`opened_since`), the CPU of connecting is not charged.
-Checked  experiments/validation/postgresql.py, tests/real/test_postgres_limit.py, tests/unit/test_database_spec.py,
-         tests/unit/test_database.py, tests/unit/test_replication.py, tests/properties/test_connection_pool.py,
-         tests/properties/test_row_locks.py
+Checked  experiments/validation/postgresql.py, experiments/validation/postgresql_standby.py,
+         tests/real/test_postgres_limit.py, tests/unit/test_database_spec.py, tests/unit/test_database.py,
+         tests/unit/test_replication.py, tests/properties/test_connection_pool.py, tests/properties/test_row_locks.py
 """
 
 from models.database.connections import CLOSED, ConnectionLimit, Host

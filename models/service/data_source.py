@@ -7,7 +7,7 @@ Models   A transaction on a bare pool takes its connection as it begins. A lazy 
          back to the other one when a database fails.
 Source   Spring Framework LazyConnectionDataSourceProxy (readOnlyDataSource), AbstractRoutingDataSource,
          AbstractPlatformTransactionManager (doBegin before prepareSynchronization), JpaTransactionManager.
-Checked  experiments/validation/postgresql.py, tests/unit/test_transactions.py
+Checked  experiments/validation/postgresql_standby.py, tests/unit/test_transactions.py
 """
 
 from __future__ import annotations
