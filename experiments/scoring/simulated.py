@@ -3,7 +3,7 @@
 Models   Arrivals, routes, users, addresses and (where paths tell) keys are the log's; what a request then needs is
          drawn by its number, so that two parameter sets meet the same draws (common random numbers).
 Omits    That closed users would have asked at other instants had the answers come at other instants.
-Checked  tests/unit/test_observed.py, tests/e2e/test_score_cli.py
+Checked  tests/unit/test_observed.py, tests/e2e/test_calibrate_cli.py
 """
 
 from __future__ import annotations
